@@ -1,0 +1,1 @@
+"""Yotei: a calendar backend that stays fast."""
