@@ -46,7 +46,7 @@ class Code(Enum):
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One field that is wrong: its path in the request (`query.start`, `body.attendees[1].email`) and what was expected."""
+    """One field that is wrong: its path (`query.start`, `body.attendees[1].email`) and what was expected."""
 
     field: str
     detail: str
@@ -59,7 +59,9 @@ class Problem(Exception):
     `retry_after_s` is set where trying again later makes sense.
     """
 
-    def __init__(self, code: Code, detail: str, *, faults: tuple[Fault, ...] = (), retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, code: Code, detail: str, *, faults: tuple[Fault, ...] = (), retry_after_s: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.code: Final = code
         self.detail: Final = detail
