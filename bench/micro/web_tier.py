@@ -8,7 +8,7 @@ client is one process with raw keep-alive sockets: with a fast server it is the 
 measured, so read ratios below the fastest row as upper bounds of the difference. Requests, rounds
 and time are bounded. Starlette is not among the development requirements: measured only if present.
 
-It owns the ADR 0001 and 0002 figures that need no outside load tool, and knows nothing of Yotei.
+It repeats the comparison of ADR 0001 and 0002 without an outside load tool, and knows nothing of Yotei.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ EVENT = Event(
 )
 PAGE = Page(
     [
-        Item(UUID(int=EVENT_ID.int + n), f"Planning {n}", NINE, TEN, "d" * 300, "Person Number 001", 17, ["Big", "Small"])
+        Item(
+            UUID(int=EVENT_ID.int + n), f"Planning {n}", NINE, TEN, "d" * 300, "Person Number 001", 17, ["Big", "Small"]
+        )
         for n in range(50)
     ]
 )
