@@ -1,0 +1,75 @@
+"""The outermost layer: gives every request an id, counts its statements, says so in `Server-Timing`, logs one line.
+
+    Server-Timing: db;dur=1.24;desc="2 statements", total;dur=3.10        (W3C Server-Timing)
+"""
+
+import re
+import time
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from yotei.observe import budget
+
+REQUEST_ID: Final = b"x-request-id"
+_GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+log = structlog.get_logger()
+
+
+def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
+    """Wrap the application; in strict mode the statement beyond `statements_max` is refused, else it is logged."""
+
+    async def observe(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope["state"]["request_id"] = request_id
+        status = 0
+
+        async def send_timed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                total_ms = (time.perf_counter() - started) * 1_000
+                plural = "" if ledger.statements == 1 else "s"
+                timing = f'db;dur={ledger.elapsed_ms:.2f};desc="{ledger.statements} statement{plural}", total;dur={total_ms:.2f}'
+                message["headers"] = [
+                    *message["headers"],
+                    (b"server-timing", timing.encode()),
+                    (REQUEST_ID, request_id.encode()),
+                ]
+            await send(message)
+
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            budget.open_ledger(statements_max=statements_max if strict else None) as ledger,
+        ):
+            try:
+                await app(scope, receive, send_timed)
+            finally:
+                log.info(
+                    "request_answered",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    statements=ledger.statements,
+                    db_ms=round(ledger.elapsed_ms, 2),
+                    elapsed_ms=round((time.perf_counter() - started) * 1_000, 2),
+                )
+                if ledger.statements > statements_max:
+                    log.warning("statement_budget_exceeded", spent=[one.name for one in ledger.spent])
+
+    return observe
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id where it is a harmless one, so that logs of both sides can be joined."""
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID and _GIVEN_ID.fullmatch(value):
+            return str(value.decode())
+    return uuid4().hex

@@ -1,0 +1,124 @@
+"""Every failure leaves the REST door as one RFC 9457 document, `application/problem+json`.
+
+Problems come from below with their code; what the framework refuses (a path that is not there, a body that does not
+fit) is given the code that it means. Anything else is a fault of ours: logged in full, told as `internal` and no more.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from yotei.errors import Code, Fault, Problem
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_BASE: Final = "/docs/errors#"
+
+log = structlog.get_logger()
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9457; `code` never changes, `faults` name the fields that are wrong, `request_id` finds the log line."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    faults: tuple[Fault, ...] = ()
+
+
+_BY_STATUS: Final = {
+    400: Code.INVALID_REQUEST,
+    401: Code.UNAUTHORIZED,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    406: Code.NOT_ACCEPTABLE,
+    413: Code.PAYLOAD_TOO_LARGE,
+    415: Code.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDocument]:
+    """The handler of every exception of the application."""
+    problem, headers = as_problem(error)
+    if problem.code is Code.INTERNAL:
+        log.error("request_failed", path=request.url.path, exc_info=error)
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    if problem.code is Code.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(
+        document(problem, request_id(request)),
+        status_code=problem.code.status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def document(problem: Problem, request_id: str) -> ProblemDocument:
+    code = problem.code
+    return ProblemDocument(
+        f"{TYPE_BASE}{code.code}", code.title, code.status, code.code, problem.detail, request_id, problem.faults
+    )
+
+
+def as_problem(error: Exception) -> tuple[Problem, dict[str, str]]:
+    """What a failure means to the caller, with the headers that belong to it (`Allow` of a 405)."""
+    if isinstance(error, Problem):
+        return error, {}
+    if isinstance(error, ValidationException):
+        faults = tuple(_faults(error.extra))
+        detail = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults) or error.detail
+        return Problem(Code.INVALID_REQUEST, detail, faults=faults), {}
+    if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
+        code = _BY_STATUS[error.status_code]
+        return Problem(code, error.detail or code.title), dict(error.headers or {})
+    return Problem(Code.INTERNAL, "Something failed that should not have. The request id finds it in the log."), {}
+
+
+def request_id(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get("state", {}).get("request_id", "-"))
+
+
+def _faults(extra: object) -> list[Fault]:
+    if not isinstance(extra, list):
+        return []
+    found = []
+    for one in extra:
+        source = getattr(one.get("source"), "value", one.get("source")) or "body"
+        key = one.get("key") or ""
+        # The framework calls the body `data`, here and in its messages.
+        path = source if key in ("", "data") else f"{source}.{key}"
+        found.append(Fault(path, "a body is needed" if one["message"] == "'data'" else one["message"]))
+    return found
+
+
+def _spec(description: str) -> ResponseSpec:
+    return ResponseSpec(
+        ProblemDocument, media_type=MEDIA_TYPE, description=description, generate_examples=False
+    )
+
+
+def refusals(*statuses: int) -> dict[int, ResponseSpec]:
+    """The failures of a route for its description; those that every route shares are always there."""
+    return {status: _spec(_MEANINGS[status]) for status in sorted({400, 401, 403, 429, 503, *statuses})}
+
+
+_MEANINGS: Final = {
+    400: "Something in the request is not valid; `faults` names each field.",
+    401: "No token, or one that is not valid.",
+    403: "The token or the role does not allow this.",
+    404: "It is not there, or not shared with the caller.",
+    409: "In conflict with what is there.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    422: "The window holds more than one answer can.",
+    429: "Too many requests; `Retry-After` says when to come back.",
+    503: "The database cannot be reached; `Retry-After` says when to come back.",
+}

@@ -1,0 +1,40 @@
+"""Whose word about the client counts: `X-Forwarded-For` and `X-Forwarded-Proto` of trusted proxies only."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
+    """Take address and scheme of the client from the nearest proxy that is not one of ours."""
+    networks = [ipaddress.ip_network(one) for one in trusted]
+
+    async def rewrite(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and networks and _is_trusted(scope.get("client"), networks):
+            headers = dict(scope["headers"])
+            chain = [one.strip() for one in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if one.strip()]
+            while len(chain) > 1 and _is_trusted((chain[-1], 0), networks):
+                chain.pop()
+            if chain and _address(chain[-1]) is not None:
+                scope["client"] = (chain[-1], 0)
+            proto = headers.get(b"x-forwarded-proto", b"").decode("latin-1")
+            if proto in ("http", "https"):
+                scope["scheme"] = proto
+        await app(scope, receive, send)
+
+    return rewrite
+
+
+def _is_trusted(client: tuple[str, int] | None, networks: Sequence[Network]) -> bool:
+    address = _address(client[0]) if client else None
+    return address is not None and any(address in network for network in networks)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

@@ -1,0 +1,71 @@
+"""A rate limit for each token, or each address where there is none: a token bucket, kept by this process.
+
+With several workers each has its own buckets: the limit of the whole is up to `workers` times as high.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final
+
+from litestar import Request
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from yotei.api.problems import answer_problem
+from yotei.errors import Code, Problem
+
+BUCKETS_MAX: Final = 50_000
+"""Callers remembered; the one not seen for longest is forgotten, which at worst gives it a full bucket again."""
+
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+
+
+class Buckets:
+    """For each caller: how many requests it has left, and since when."""
+
+    def __init__(self, *, rate_per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate_per_s = rate_per_s
+        self._burst = burst
+        self._clock = clock
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def take(self, caller: bytes) -> float:
+        """Take one request; 0, or the seconds after which there will be one again."""
+        now = self._clock()
+        left, since = self._left.pop(caller, (float(self._burst), now))
+        left = min(float(self._burst), left + (now - since) * self._rate_per_s)
+        wait_s = 0.0 if left >= 1 else (1 - left) / self._rate_per_s
+        self._left[caller] = (left - 1 if wait_s == 0 else left, now)
+        if len(self._left) > BUCKETS_MAX:
+            self._left.popitem(last=False)
+        return wait_s
+
+
+def rate_limited(app: ASGIApp, buckets: Buckets) -> ASGIApp:
+    """Refuse with 429 and Retry-After before anything is read or asked."""
+
+    async def limit(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await app(scope, receive, send)
+            return
+        wait_s = buckets.take(_caller(scope))
+        if wait_s == 0:
+            await app(scope, receive, send)
+            return
+        seconds = int(wait_s) + 1
+        problem = Problem(Code.RATE_LIMITED, f"Too many requests; come back in {seconds} s.", retry_after_s=seconds)
+        request: Request[object, object, object] = Request(scope, receive, send)
+        response = answer_problem(request, problem).to_asgi_response(None, request)
+        await response(scope, receive, send)
+
+    return limit
+
+
+def _caller(scope: Scope) -> bytes:
+    """Never the token itself: what is remembered here may be dumped."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return blake2b(value, digest_size=16).digest()
+    client = scope.get("client")
+    return client[0].encode() if client else b""

@@ -1,0 +1,39 @@
+"""What a viewer may see of an event: the one place that decides it, on the way out to every door.
+
+    role in its calendar     PUBLIC   PRIVATE   CONFIDENTIAL
+    OWNER                    full     full      full
+    WRITER                   full     full      busy
+    READER                   full     busy      busy
+    FREE_BUSY                busy     busy      busy
+    none                     nothing  nothing   nothing
+
+The organizer and every attendee see it in full, whatever their role. PRIVATE and CONFIDENTIAL are the CLASS of
+RFC 5545 3.8.1.3. To those who see busy times only, an event that takes no time (TRANSPARENT or CANCELLED) is nothing.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from yotei.events.event import Access, Stored
+
+_FULL: Final = frozenset(
+    {
+        ("OWNER", "PUBLIC"),
+        ("OWNER", "PRIVATE"),
+        ("OWNER", "CONFIDENTIAL"),
+        ("WRITER", "PUBLIC"),
+        ("WRITER", "PRIVATE"),
+        ("READER", "PUBLIC"),
+    }
+)
+
+
+def access_to(event: Stored, viewer_id: UUID) -> Access | None:
+    """Full, busy, or None where the viewer may not know that there is anything."""
+    if (event.role, event.visibility) in _FULL or event.organizer_id == viewer_id:
+        return Access.FULL
+    if any(invitation.user_id == viewer_id for invitation in event.attendees):
+        return Access.FULL
+    if event.role is None or event.transparency == "TRANSPARENT" or event.status == "CANCELLED":
+        return None
+    return Access.BUSY

@@ -1,0 +1,222 @@
+"""Reading events: lists by calendar, a person's agenda, single events. One SQL statement each, whatever is found.
+
+Every function takes the viewer and answers only with what that viewer may see; no door has to remember to ask.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Final, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from yotei.errors import Code, Problem, not_found
+from yotei.events import rows
+from yotei.events.access import access_to
+from yotei.events.event import Event, Status, Stored
+from yotei.events.instances import Occurrence, expand, master, masters
+from yotei.events.view import seen, sorting_instant
+from yotei.events.window import Window
+from yotei.storage.pool import Source
+from yotei.users.user import Viewer
+
+CALENDARS_MAX: Final = 200
+"""Calendars that one batched list may ask for."""
+EVENTS_MAX: Final = 1_000
+"""Events that one batched read may ask for."""
+SERIES_MAX: Final = 2_000
+"""Series that may touch one window; each is expanded in memory."""
+GET_WINDOW_DAYS: Final = 366
+"""How far ahead a single read of a series looks for the rooms of its instances."""
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_Place = tuple[int, UUID, datetime]
+"""Where something stands in the order: signed microseconds of its start, its id, the instance of a series."""
+
+
+class After(msgspec.Struct, frozen=True):
+    """Where the page before ended: a place in the order, not a count, so that writes in between do not shift it."""
+
+    key: int
+    id: UUID
+    recurrence_id: datetime | None
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What a list is asked for. The filters see what the viewer sees: a hidden organizer matches nothing."""
+
+    window: Window
+    limit: int
+    instances_max: int
+    expand: bool = True
+    order: Literal["asc", "desc"] = "asc"
+    after: After | None = None
+    status: Status | None = None
+    organizer_id: UUID | None = None
+    attendee_id: UUID | None = None
+    resource_id: UUID | None = None
+
+    @property
+    def filters(self) -> bool:
+        return any((self.status, self.organizer_id, self.attendee_id, self.resource_id))
+
+    @property
+    def direction(self) -> int:
+        return 1 if self.order == "asc" else -1
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Events by start, then id; `after` continues where there is more. `snapshot` is what they were read under."""
+
+    events: tuple[Event, ...]
+    after: After | None
+    snapshot: str
+    window: Window
+
+
+async def list_calendar(source: Source, viewer: Viewer, calendar_id: UUID, query: Query) -> Page:
+    """The events of one calendar in a window; Problem `not_found` when the viewer is no member. One statement."""
+    page = (await list_calendars(source, viewer, [calendar_id], query))[0]
+    if page is None:
+        raise not_found("calendar")
+    return page
+
+
+async def list_calendars(source: Source, viewer: Viewer, calendar_ids: Sequence[UUID], query: Query) -> list[Page | None]:
+    """The same window of several calendars, in the order asked for; None where there is none to be read. One statement."""
+    viewer.need("read")
+    assert len(calendar_ids) <= CALENDARS_MAX
+    found = await _select(source, viewer, query, calendar_ids=calendar_ids, per_calendar=True)
+    stored: dict[UUID, list[Stored]] = {calendar.id: [] for calendar in found.calendars}
+    for event in found.events:
+        stored[event.calendar_id].append(event)
+    return [_page(stored[one], viewer, query, found.snapshot) if one in stored else None for one in calendar_ids]
+
+
+async def agenda(source: Source, viewer: Viewer, query: Query) -> Page:
+    """What concerns the viewer: their calendars, what they organise, what they are invited to. One statement."""
+    viewer.need("read")
+    found = await _select(source, viewer, query, with_agenda=True)
+    return _page(found.events, viewer, query, found.snapshot)
+
+
+async def get(source: Source, viewer: Viewer, event_id: UUID, zone: ZoneInfo, *, now: datetime) -> Event:
+    """One event, or the master of a series; Problem `not_found` when the viewer may not know of it. One statement."""
+    event = (await get_many(source, viewer, [event_id], zone, now=now))[0]
+    if event is None:
+        raise not_found("event")
+    return event
+
+
+async def get_many(
+    source: Source, viewer: Viewer, event_ids: Sequence[UUID], zone: ZoneInfo, *, now: datetime
+) -> list[Event | None]:
+    """Events in the order asked for; None where there is none to be seen. One statement."""
+    viewer.need("read")
+    assert len(event_ids) <= EVENTS_MAX
+    window = Window(now, now + timedelta(days=GET_WINDOW_DAYS), zone)
+    found = await rows.select_events(
+        source,
+        viewer_id=viewer.user_id,
+        event_ids=event_ids,
+        start=window.start,
+        end=window.end,
+        wall_start=window.wall_start,
+        wall_end=window.wall_end,
+        zone=zone.key,
+        singles_max=0,
+        series_max=0,
+    )
+    by_id = {event.id: event for event in found.events}
+    return [_seen_alone(by_id.get(one), viewer, zone) for one in event_ids]
+
+
+async def _select(
+    source: Source,
+    viewer: Viewer,
+    query: Query,
+    *,
+    calendar_ids: Sequence[UUID] = (),
+    with_agenda: bool = False,
+    per_calendar: bool = False,
+) -> rows.Selected:
+    window = _narrowed(query)
+    found = await rows.select_events(
+        source,
+        viewer_id=viewer.user_id,
+        calendar_ids=calendar_ids,
+        with_agenda=with_agenda,
+        start=window.start,
+        end=window.end,
+        wall_start=window.wall_start,
+        wall_end=window.wall_end,
+        zone=window.zone.key,
+        after=(query.after.key, query.after.id) if query.after else None,
+        direction=query.direction,
+        # One more than the page tells that there is another. A filter is applied to what the viewer sees, after masking.
+        singles_max=query.instances_max + 1 if query.filters else query.limit + 1,
+        per_calendar=per_calendar,
+        series_max=SERIES_MAX + 1,
+    )
+    if sum(event.recurs for event in found.events) > SERIES_MAX:
+        raise Problem(Code.WINDOW_TOO_LARGE, f"More than {SERIES_MAX} series touch this window; ask for a shorter one.")
+    return found
+
+
+def _narrowed(query: Query) -> Window:
+    """The part of the window that can still hold something after the cursor."""
+    window = query.window
+    if query.after is None:
+        return window
+    reached = _EPOCH + query.after.key * query.direction * _MICROSECOND
+    if query.direction > 0:
+        return msgspec.structs.replace(window, start=max(window.start, min(reached, window.end - _MICROSECOND)))
+    return msgspec.structs.replace(window, end=min(window.end, max(reached, window.start) + _MICROSECOND))
+
+
+def _page(stored: Iterable[Stored], viewer: Viewer, query: Query, snapshot: str) -> Page:
+    # Masked after expansion: a cancelled override still takes the place of its instance where it may not be seen.
+    stored = tuple(stored)
+    access = {event.id: access_to(event, viewer.user_id) for event in stored}
+    occurrences = expand(stored, _narrowed(query), query.instances_max) if query.expand else masters(stored)
+    kept: list[Event] = []
+    last: After | None = None
+    for place, one in sorted(((_place(one, query), one) for one in occurrences), key=itemgetter(0)):
+        allowed = access[one.event.id]
+        if allowed is None or (query.after is not None and place <= _place_of(query.after)):
+            continue
+        event = seen(one, allowed, query.window.zone)
+        if query.filters and not _matches(event, query):
+            continue
+        if len(kept) == query.limit:
+            return Page(tuple(kept), last, snapshot, query.window)
+        kept.append(event)
+        last = After(place[0], one.event.id, one.recurrence_id)
+    return Page(tuple(kept), None, snapshot, query.window)
+
+
+def _seen_alone(event: Stored | None, viewer: Viewer, zone: ZoneInfo) -> Event | None:
+    access = access_to(event, viewer.user_id) if event is not None else None
+    return seen(master(event), access, zone) if event is not None and access is not None else None
+
+
+def _matches(event: Event, query: Query) -> bool:
+    return (
+        (query.status is None or event.status == query.status)
+        and (query.organizer_id is None or event.organizer_id == query.organizer_id)
+        and (query.attendee_id is None or any(a.user and a.user.id == query.attendee_id for a in event.attendees or ()))
+        and (query.resource_id is None or any(r.id == query.resource_id for r in event.resources or ()))
+    )
+
+
+def _place(one: Occurrence, query: Query) -> _Place:
+    start = sorting_instant(one.start, query.window.zone) if one.event.on_wall_clock else one.start
+    return ((start - _EPOCH) // _MICROSECOND * query.direction, one.event.id, one.recurrence_id or _EPOCH)
+
+
+def _place_of(after: After) -> _Place:
+    return (after.key, after.id, after.recurrence_id or _EPOCH)

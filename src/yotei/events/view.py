@@ -1,0 +1,83 @@
+"""From an occurrence to what one viewer is told of it, in the zone of the answer."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from yotei.events.event import Access, Attendee, Event, EventResource, Invitation
+from yotei.events.instances import Occurrence
+from yotei.users.user import Person
+
+
+def seen(one: Occurrence, access: Access, zone: ZoneInfo) -> Event:
+    """The event as `access` allows; times are told in `zone`, those of all-day events are midnights there."""
+    event = one.event
+    start, end = (on_wall(one.start, zone), on_wall(one.end, zone)) if event.on_wall_clock else (one.start, one.end)
+    full = access is Access.FULL
+    resources = _resources(one)
+    return Event(
+        id=event.id,
+        calendar_id=event.calendar_id,
+        access=access,
+        start_time=start.astimezone(zone),
+        end_time=end.astimezone(zone),
+        all_day=event.all_day,
+        start_date=one.start.date() if event.all_day else None,
+        end_date=one.end.date() if event.all_day else None,
+        floating=event.floating,
+        tzid=event.tzid,
+        status=event.status,
+        transparency=event.transparency,
+        series_id=one.series_id,
+        recurrence_id=one.recurrence_id,
+        is_override=event.recurrence_id is not None,
+        rrule=event.rrule,
+        rdates=event.rdates,
+        exdates=event.exdates,
+        uid=event.uid if full else None,
+        sequence=event.sequence if full else None,
+        title=event.title if full else None,
+        description=event.description if full else None,
+        location=event.location if full else None,
+        url=event.url if full else None,
+        visibility=event.visibility if full else None,
+        organizer_id=event.organizer_id if full else None,
+        organizer_name=event.organizer_name if full else None,
+        organizer=Person(event.organizer_id, event.organizer_name, event.organizer_email, event.organizer_avatar_url)
+        if full
+        else None,
+        attendees=tuple(map(_attendee, event.attendees)) if full else None,
+        attendee_count=len(event.attendees) if full else None,
+        resources=resources if full else None,
+        room_name=next((one.name for one in resources if one.kind == "ROOM"), None) if full else None,
+        room_names=tuple(one.name for one in resources if one.kind == "ROOM") if full else None,
+        version=event.version,
+        created_at=event.created_at if full else None,
+        updated_at=event.updated_at if full else None,
+    )
+
+
+def on_wall(wall: datetime, zone: ZoneInfo) -> datetime:
+    """The instant at which a clock in `zone` shows this time, the first where there are two (RFC 5545 3.3.5)."""
+    return wall.replace(tzinfo=zone).astimezone(UTC)
+
+
+def sorting_instant(wall: datetime, zone: ZoneInfo) -> datetime:
+    """The same, but the second of two, as PostgreSQL's `AT TIME ZONE` has it: the order must be that of the statement."""
+    first, second = wall.replace(tzinfo=zone, fold=0), wall.replace(tzinfo=zone, fold=1)
+    ambiguous = first.utcoffset() > second.utcoffset()  # type: ignore[operator]
+    return (second if ambiguous else first).astimezone(UTC)
+
+
+def _attendee(one: Invitation) -> Attendee:
+    user = None if one.user_id is None else Person(one.user_id, one.user_name or "", one.email, one.avatar_url)
+    return Attendee(one.email, one.name or one.user_name, one.response_status, one.is_optional, one.comment, user)
+
+
+def _resources(one: Occurrence) -> tuple[EventResource, ...]:
+    """What this instance holds; a master that stands for its whole series names each resource once."""
+    held = {
+        booking.id: EventResource(booking.id, booking.name, booking.kind)
+        for booking in one.event.bookings
+        if one.recurrence_id is None or booking.recurrence_id in (None, one.recurrence_id)
+    }
+    return tuple(held.values())

@@ -1,0 +1,1 @@
+"""Rooms and equipment: what can be booked, and when it is free."""

@@ -1,0 +1,172 @@
+"""Reading resources and their availability. Every signed-in person may see which rooms there are and when they are
+free; who booked them, and for what, is not here."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from yotei.errors import not_found
+from yotei.resources import rows
+from yotei.resources.resource import Availability, Kind, Period, Resource
+from yotei.storage.pool import Source
+from yotei.users.user import Viewer
+
+RESOURCES_MAX: Final = 200
+"""Resources in one answer about availability."""
+BATCH_MAX: Final = 1_000
+"""Resources that one batched read may ask for."""
+
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which resources: by id, or all that fit. `features` must all be there."""
+
+    ids: tuple[UUID, ...] | None = None
+    kind: Kind | None = None
+    seats_min: int | None = None
+    features: tuple[str, ...] = ()
+
+
+class After(msgspec.Struct, frozen=True):
+    """Where the page before ended in the order by name and id."""
+
+    name: str
+    id: UUID
+
+
+async def list_all(
+    source: Source, viewer: Viewer, wanted: Wanted, *, after: After | None, limit: int
+) -> tuple[list[Resource], After | None]:
+    """Resources by name, and where to go on. One statement."""
+    viewer.need("read")
+    found = await rows.list_resources(
+        source,
+        kind=wanted.kind,
+        seats_min=wanted.seats_min,
+        features=wanted.features,
+        after=(after.name, after.id) if after else None,
+        limit=limit + 1,
+    )
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], After(last.name, last.id) if last else None
+
+
+async def get(source: Source, viewer: Viewer, resource_id: UUID) -> Resource:
+    """One resource; Problem `not_found`. One statement."""
+    found = (await get_many(source, viewer, [resource_id]))[0]
+    if found is None:
+        raise not_found("resource")
+    return found
+
+
+async def get_many(source: Source, viewer: Viewer, ids: Sequence[UUID]) -> list[Resource | None]:
+    """Resources in the order asked for, None where there is none. One statement."""
+    viewer.need("read")
+    assert len(ids) <= BATCH_MAX
+    by_id = {resource.id: resource for resource in await rows.get_resources(source, ids)}
+    return [by_id.get(one) for one in ids]
+
+
+async def availability(
+    source: Source,
+    viewer: Viewer,
+    wanted: Wanted,
+    start: datetime,
+    end: datetime,
+    *,
+    slot_minutes: int = 0,
+    limit: int = RESOURCES_MAX,
+) -> list[Availability]:
+    """When each resource is taken and free from `start` to `end`, by name; free slots shorter than `slot_minutes` are left
+    out. By id, the order is that of the ids and one that is not there is left out. One statement."""
+    viewer.need("read")
+    found = await rows.select_availability(
+        source,
+        ids=wanted.ids,
+        kind=wanted.kind,
+        seats_min=wanted.seats_min,
+        features=wanted.features,
+        start=start,
+        end=end,
+        limit=limit,
+    )
+    if wanted.ids is not None:
+        place = {id_: n for n, id_ in enumerate(wanted.ids)}
+        found = tuple(sorted(found, key=lambda one: place[one.id]))
+    return [_availability(one, Period(start, end), timedelta(minutes=slot_minutes)) for one in found]
+
+
+def _availability(one: rows.Blocked, window: Period, slot: timedelta) -> Availability:
+    busy = tuple(fully_taken(one.blocked, one.concurrent_bookings, window))
+    free = tuple(
+        period for period in subtract(open_periods(one, window), busy) if period.end - period.start >= max(slot, timedelta(seconds=1))
+    )
+    resource = Resource(*(getattr(one, field) for field in Resource.__struct_fields__))
+    return Availability(resource, not busy and free == (window,), busy, free)
+
+
+def fully_taken(blocked: Iterable[Period], units: int, window: Period) -> Iterator[Period]:
+    """The parts of the window in which at least `units` of the blocked periods hold at once, joined where they touch."""
+    steps: dict[datetime, int] = {window.start: 0, window.end: 0}
+    for period in blocked:
+        start, end = max(period.start, window.start), min(period.end, window.end)
+        steps[start] = steps.get(start, 0) + 1
+        steps[end] = steps.get(end, 0) - 1
+    taken = 0
+    since: datetime | None = None
+    for at in sorted(steps):
+        taken += steps[at]
+        if taken >= units and since is None:
+            since = at
+        elif taken < units and since is not None:
+            yield Period(since, at)
+            since = None
+
+
+def subtract(periods: Iterable[Period], taken: Sequence[Period]) -> Iterator[Period]:
+    """What is left of the periods; both by start, neither overlapping itself."""
+    for period in periods:
+        start = period.start
+        for one in taken:
+            if one.end <= start or one.start >= period.end:
+                continue
+            if one.start > start:
+                yield Period(start, one.start)
+            start = one.end
+        if start < period.end:
+            yield Period(start, period.end)
+
+
+def open_periods(resource: Resource, window: Period) -> Iterator[Period]:
+    """When the resource is open within the window, by its own clock; touching periods are joined."""
+    if resource.opening_hours is None:
+        yield window
+        return
+    zone = ZoneInfo(resource.tzid)
+    first, last = window.start.astimezone(zone).date(), window.end.astimezone(zone).date()
+    held: Period | None = None
+    for day in range((last - first).days + 1):
+        the_day = first + timedelta(days=day)
+        for opens, closes in resource.opening_hours.get(WEEKDAYS[the_day.weekday()], ()):
+            start, end = max(_at(the_day, opens, zone), window.start), min(_at(the_day, closes, zone), window.end)
+            if start >= end:
+                continue
+            if held is not None and held.end >= start:
+                held = Period(held.start, end)
+                continue
+            if held is not None:
+                yield held
+            held = Period(start, end)
+    if held is not None:
+        yield held
+
+
+def _at(day: date, clock: str, zone: ZoneInfo) -> datetime:
+    hours, minutes = map(int, clock.split(":"))
+    midnight = datetime.combine(day + timedelta(days=hours // 24), time(hours % 24, minutes))
+    return midnight.replace(tzinfo=zone).astimezone(UTC)
