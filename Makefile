@@ -1,0 +1,62 @@
+# Everything starts from Python 3.11+ and make; nothing here needs root or Docker.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+UV := $(BIN)/uv
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet --override requirements/overrides.in
+export UV_LINK_MODE ?= copy
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev run test lint format smoke bench lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# The stamp files say which lock an environment was made from.
+$(BIN)/.uv: requirements/uv.txt
+	@test -n "$(PYTHON)" || { echo "Yotei needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "$(PYTHON) cannot make virtual environments (Debian: install python3-venv)." >&2; rm -rf .venv; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(BIN)/.run: $(BIN)/.uv requirements/run.txt pyproject.toml
+	@test -f $(BIN)/.dev || $(UV) pip sync --quiet --require-hashes requirements/uv.txt requirements/run.txt
+	@test -f $(BIN)/.dev || $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/.dev: $(BIN)/.uv requirements/dev.txt pyproject.toml
+	@$(UV) pip sync --quiet --require-hashes requirements/uv.txt requirements/dev.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@ $(BIN)/.run
+
+setup: $(BIN)/.run ## Set up .venv to run Yotei
+
+dev: $(BIN)/.dev ## Set up .venv to work on Yotei
+
+run: $(BIN)/.run ## Run the server on an embedded PostgreSQL with demo data
+	@exec $(BIN)/yotei run --demo
+
+test: $(BIN)/.dev ## Set up what the tests need and run them all
+	@sh ops/test-tools.sh
+	@$(BIN)/pytest
+
+lint: $(BIN)/.dev ## Style, types, import direction
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(BIN)/.dev ## Put the code into the house style
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+smoke: ## A fresh clone: start, ask, kill, start again, stop
+	@sh ops/smoke.sh
+
+bench: $(BIN)/.dev ## Micro-benchmarks as ratios, a table
+	@$(BIN)/python bench/micro/run.py
+
+lock: $(BIN)/.dev ## Write the lock files anew
+	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements/uv.in -o requirements/uv.txt
+	@$(LOCK) pyproject.toml requirements/build.in -o requirements/run.txt
+	@$(LOCK) pyproject.toml requirements/build.in --extra dev -c requirements/run.txt -o requirements/dev.txt
+
+clean: ## Remove environments and caches; .data is kept
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tools build dist
