@@ -78,7 +78,7 @@ def never_fires(rule: Rule, dtstart: datetime) -> bool:
     plan = _plan(rule, dtstart)
     if plan.unit_seconds and not _reachable(plan):
         return True
-    if not _has_days(plan):
+    if not _has_days(plan) or not _has_positions(plan):
         return True
     horizon = END_OF_TIME
     if dtstart.year + CYCLE_YEARS <= MAXYEAR:
@@ -262,17 +262,42 @@ def _sub_daily(plan: _Plan, low: datetime, high: datetime) -> Iterator[datetime]
         midnight = datetime.fromordinal(day)
         from_unit = low_unit if day == low_day else 0
         to_unit = high_unit if day == high_day else units_per_day
-        for segment_start, segment_end in plan.segments:
-            begin = max(segment_start, from_unit)
-            begin += (first_unit - day * units_per_day - begin) % rule.interval
-            for unit in range(begin, min(segment_end, to_unit), rule.interval):
-                unit_start = midnight + second * (unit * unit_seconds)
-                starts = [unit_start + second * inside for inside in plan.inside]
-                for start in _at_positions(starts, rule.bysetpos) if rule.bysetpos else starts:
-                    if start >= high:
-                        return
-                    if start >= low:
-                        yield start
+        phase = first_unit - day * units_per_day
+        for unit in _units(plan, phase, from_unit, min(to_unit, units_per_day)):
+            unit_start = midnight + second * (unit * unit_seconds)
+            starts = [unit_start + second * inside for inside in plan.inside]
+            for start in _at_positions(starts, rule.bysetpos) if rule.bysetpos else starts:
+                if start >= high:
+                    return
+                if start >= low:
+                    yield start
+
+
+def _units(plan: _Plan, phase: int, from_unit: int, to_unit: int) -> Iterator[int]:
+    """The visited units of a day that are allowed: by step or by segment, whichever are fewer."""
+    interval = plan.rule.interval
+    if len(plan.segments) * interval > _SECONDS_PER_DAY // plan.unit_seconds:
+        for unit in range(from_unit + (phase - from_unit) % interval, to_unit, interval):
+            if _unit_allowed(plan, unit):
+                yield unit
+        return
+    for segment_start, segment_end in plan.segments:
+        begin = max(segment_start, from_unit)
+        begin += (phase - begin) % interval
+        yield from range(begin, min(segment_end, to_unit), interval)
+
+
+def _unit_allowed(plan: _Plan, unit: int) -> bool:
+    rule = plan.rule
+    hour, rest = divmod(unit * plan.unit_seconds, 3_600)
+    if rule.byhour and hour not in rule.byhour:
+        return False
+    minute, second = divmod(rest, 60)
+    if rule.byminute and plan.unit_seconds <= 60 and minute not in rule.byminute:
+        return False
+    if not rule.bysecond or plan.unit_seconds > 1:
+        return True
+    return second in rule.bysecond or (second == 59 and 60 in rule.bysecond)
 
 
 def _second_of_day(at: datetime) -> int:
@@ -293,6 +318,13 @@ def _has_days(plan: _Plan) -> bool:
         return True
     cycle = range(date(2000, 1, 1).toordinal(), date(2028, 1, 1).toordinal())
     return any(_day_allowed(plan, day) for day in cycle)
+
+
+def _has_positions(plan: _Plan) -> bool:
+    """Whether BYSETPOS names a place that a DAILY or shorter period has; all of these are of one size."""
+    if not plan.rule.bysetpos or plan.rule.freq in ("YEARLY", "MONTHLY", "WEEKLY"):
+        return True
+    return min(map(abs, plan.rule.bysetpos)) <= len(plan.inside or plan.times)
 
 
 # --- a rule bound to its DTSTART --------------------------------------------------------------------
