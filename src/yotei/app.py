@@ -1,43 +1,136 @@
 """The composition root: settings -> database, doors -> one ASGI application. Nothing else knows every room."""
 
+import asyncio
+import ctypes
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
+import structlog
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
-from yotei import __version__, settings
-from yotei.api import auth, pages_routes, rest
-from yotei.api.graphql import door as graphql_door
+from yotei import settings
+from yotei.api import auth, description
+from yotei.api.graphql import door as graphql
 from yotei.api.observed import observed
 from yotei.api.ops import health
+from yotei.api.pages import door as pages
 from yotei.api.problems import answer_problem
 from yotei.api.proxies import behind_proxies
 from yotei.api.rate import Buckets, rate_limited
+from yotei.api.rest import calendars, events, resources, tokens, users
 from yotei.observe import log
 from yotei.settings import Settings
 from yotei.storage import maintenance
 from yotei.storage.pool import Database, pool_size_default
 
-OPENAPI_PATH: Final = "/openapi.json"
+MAINTENANCE_RETRY_S: Final = 60
+
+logger = structlog.get_logger()
 
 
 def application() -> ASGIApp:
-    """What the server loads: the application with the settings in force."""
+    """What a worker process loads: the application with the settings in force."""
+    _die_with_parent()
     return build(settings.load())
 
 
 def build(config: Settings) -> ASGIApp:
-    """The whole stack, outermost first: proxies, observation, rate limit, then the doors."""
+    """The whole stack; the outermost layer is the last."""
     log.configure(format=config.log.format, level=config.log.level)
-    app: ASGIApp = _doors(config)
+    app: ASGIApp = doors(config)
     app = rate_limited(app, Buckets(rate_per_s=config.limits.rate_per_s, burst=config.limits.rate_burst))
     app = observed(app, statements_max=config.limits.statements_max, strict=config.limits.strict_statements)
     return behind_proxies(app, config.server.trusted_proxies)
+
+
+def doors(config: Settings) -> Litestar:
+    """REST, GraphQL, pages and health behind one router."""
+    origins = list(config.server.cors_origins)
+    return Litestar(
+        route_handlers=[
+            *calendars.ROUTES,
+            *events.ROUTES,
+            *resources.ROUTES,
+            *users.ROUTES,
+            *tokens.ROUTES,
+            *graphql.routes(),
+            *pages.ROUTES,
+            health.healthz,
+            health.readyz,
+        ],
+        dependencies={"viewer": Provide(auth.provide_viewer)},
+        exception_handlers={Exception: answer_problem},
+        state=State({"limits": config.limits}),
+        lifespan=[_storage(config)],
+        request_max_body_size=config.limits.body_bytes_max,
+        openapi_config=description.OPENAPI,
+        cors_config=CORSConfig(
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "If-Match", auth.ON_BEHALF_OF],
+            expose_headers=["ETag", "Server-Timing", "Retry-After", "X-Request-Id"],
+        )
+        if origins
+        else None,
+    )
+
+
+def _storage(config: Settings) -> "type[AbstractAsyncContextManager[None]]":
+    @asynccontextmanager
+    async def storage(app: Litestar) -> AsyncIterator[None]:
+        assert config.database.url is not None, "the parent process names the database"
+        pool = config.pool
+        database = await Database.connect(
+            config.database.url,
+            size_min=pool.size_min,
+            size_max=max(1, pool.size_max // config.server.workers)
+            if pool.size_max
+            else pool_size_default(pool.database_cores, config.server.workers),
+            life_time_s=pool.life_time_s,
+            idle_time_s=pool.idle_time_s,
+            acquire_timeout_s=pool.acquire_timeout_s,
+            statement_cache_size=pool.statement_cache_size,
+            application_name="yotei",
+        )
+        app.state.database = database
+        upkeep = asyncio.create_task(_maintain(database, config))
+        try:
+            logger.info("worker_started", pid=os.getpid())
+            yield
+        finally:
+            upkeep.cancel()
+            await asyncio.gather(upkeep, return_exceptions=True)
+            await database.close()
+
+    return storage  # type: ignore[return-value]
+
+
+async def _maintain(database: Database, config: Settings) -> None:
+    """Keep the daily partitions of the change log made ahead and dropped by age, as long as the worker lives."""
+    log_ = config.change_log
+    while True:
+        try:
+            await maintenance.maintain(database, days_ahead=log_.days_ahead, keep_days=log_.keep_days)
+            pause_s = log_.maintain_every_s
+        except Exception as error:
+            logger.warning("maintenance_failed", error=type(error).__name__, exc_info=error)
+            pause_s = MAINTENANCE_RETRY_S
+        await asyncio.sleep(pause_s)
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed must not go on serving (Linux only: PR_SET_PDEATHSIG)."""
+    if sys.platform != "linux":
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if os.getppid() == 1:
+        raise SystemExit(1)

@@ -1,7 +1,7 @@
 """`/api/events`, `/api/calendars/{id}/events` and the agenda: lists by window, single events."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -209,3 +209,6 @@ def _answer(request: Request[Any, Any, Any], page: read.Page, fields: str | None
         paging.encode(page.after),
     )
     return answer(request, listed)
+
+
+ROUTES: Final = (list_calendar_events, list_events, list_agenda, get_event, answer_invitation)

@@ -1,7 +1,7 @@
 """`/api/resources`: rooms and equipment, and when they are free."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -115,3 +115,6 @@ def _in_zone(one: Availability, zone: Any) -> Availability:
     told = (tuple(Period(p.start.astimezone(zone), p.end.astimezone(zone)) for p in part) for part in (one.busy, one.free))
     busy, free = told
     return Availability(one.resource, one.is_free, busy, free)
+
+
+ROUTES: Final = (list_resources, get_resource, list_availability)
