@@ -30,6 +30,7 @@ END_OF_TIME: Final = datetime(MAXYEAR, 12, 31, 23, 59, 59)  # noqa: DTZ001  a wa
 COUNTED_INSTANCES_MAX: Final = 100_000
 """The longest COUNT that is counted one by one; without BY parts the last instance is a product, with no limit."""
 
+_DAYS_AT_ONCE: Final = 32
 _SECONDS_PER_DAY: Final = 86_400
 _UNIT_SECONDS: Final = {"HOURLY": 3_600, "MINUTELY": 60, "SECONDLY": 1}
 _ONE_PERIOD_ONLY: Final = 12 * MAXYEAR
@@ -158,7 +159,8 @@ def _visited_days(plan: _Plan, low: datetime, high: datetime) -> Iterator[Iterab
     else:
         days_visited = _stepped(dtstart.toordinal(), rule.interval, low.toordinal(), high.toordinal())
         if not plan.has_day_limits and not rule.bysetpos:
-            yield days_visited
+            for first in range(0, len(days_visited), _DAYS_AT_ONCE):
+                yield days_visited[first : first + _DAYS_AT_ONCE]
             return
         for day in days_visited:
             if _day_allowed(plan, day):
