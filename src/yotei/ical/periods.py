@@ -25,7 +25,8 @@ from yotei.ical.rule import RecurrenceError, Rule
 CYCLE_YEARS: Final = 400
 """The Gregorian calendar repeats, weekdays included, every 400 years: what has not fired by then is taken never to."""
 
-END_OF_TIME: Final = datetime(MAXYEAR, 12, 31, 23, 59, 59)  # noqa: DTZ001  a wall clock
+END_OF_TIME: Final = datetime(MAXYEAR, 12, 30)  # noqa: DTZ001  a wall clock
+"""A day before the last that can be written, so that every zone's offset can still be applied."""
 
 COUNTED_INSTANCES_MAX: Final = 100_000
 """The longest COUNT that is counted one by one; without BY parts the last instance is a product, with no limit."""
@@ -98,9 +99,10 @@ def nth_start(rule: Rule, dtstart: datetime, n: int) -> datetime | None:
     step = _plain_step(rule)
     if step is not None:
         try:
-            return dtstart + step * (n - 1)
+            nth = dtstart + step * (n - 1)
         except OverflowError:
             return None
+        return nth if nth < END_OF_TIME else None
     if n > COUNTED_INSTANCES_MAX:
         raise RecurrenceError(f"at most {COUNTED_INSTANCES_MAX} beside BY parts", "COUNT")
     return next(islice(starts_between(rule, dtstart, dtstart, END_OF_TIME), n - 1, None), None)

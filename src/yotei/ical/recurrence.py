@@ -35,14 +35,6 @@ class TooManyInstances(Exception):
         self.limit = limit
 
 
-class Recurrence(msgspec.Struct, frozen=True):
-    """The recurrence properties of a component: a canonical RRULE text, and UTC instants."""
-
-    rrule: str | None = None
-    rdates: tuple[datetime, ...] = ()
-    exdates: tuple[datetime, ...] = ()
-
-
 class Series(msgspec.Struct, frozen=True):
     """What expansion needs of a stored master, recurring or not.
 
@@ -133,6 +125,8 @@ def span(series: Series) -> tuple[datetime, datetime | None]:
         if not bound.never:
             if bound.rule.count is not None:
                 last = max(last, series.count_until or count_until(series) or last)
+                if last >= END_OF_TIME.replace(tzinfo=UTC) - _SHIFT_SLACK:
+                    return first, None
             elif bound.until is None:
                 return first, None
             else:

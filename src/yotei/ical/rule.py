@@ -25,6 +25,9 @@ RULE_CHARS_MAX: Final = 4_096
 INTERVAL_MAX: Final = 1_000_000
 COUNT_MAX: Final = 10_000_000
 
+TIMES_MAX: Final = 1_440
+"""BYHOUR x BYMINUTE x BYSECOND: every minute of a day. Finer is said by a finer FREQ, which needs no list."""
+
 _LAST_SECOND_OF_DAY: Final = timedelta(days=1) - timedelta(seconds=1)
 _BYDAY: Final = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _UNTIL: Final = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
@@ -96,7 +99,7 @@ def parse_rule(text: str, *, lenient: bool = False) -> Rule:
     """Read an RRULE value, with or without the leading `RRULE:`.
 
     Strict refuses what section 3.3.10 forbids. Lenient, for files of others, mends what has
-    one plausible reading: unknown and empty parts are dropped, COUNT below 1 is dropped,
+    one plausible reading: unknown and empty parts are dropped, COUNT below 1 and UNTIL in the year 9999 are,
     INTERVAL below 1 becomes 1, COUNT beside UNTIL is dropped, and so is a part the FREQ
     forbids. Raises `RecurrenceError`.
     """
@@ -185,11 +188,15 @@ def _read_count(name: str, value: str, lenient: bool) -> int | None:
     return count
 
 
-def _read_until(name: str, value: str, _lenient: bool) -> date | datetime:
+def _read_until(name: str, value: str, lenient: bool) -> date | datetime | None:
     match = _UNTIL.fullmatch(value)
     if match is None:
         raise RecurrenceError("neither a date nor a date with time", name)
     day, time, zulu = match.groups()
+    if day.startswith("9999"):  # some writers' way of saying that there is no end
+        if lenient:
+            return None
+        raise RecurrenceError("must be before the year 9999", name)
     try:
         if time is None:
             return date(int(day[:4]), int(day[4:6]), int(day[6:]))
@@ -240,6 +247,9 @@ _READERS: Final[dict[str, Callable[[str, str, bool], object]]] = {
 
 def _allowed(rule: Rule, lenient: bool) -> Rule:
     """Apply the table of section 3.3.10 on which parts may stand beside which FREQ."""
+    times = max(len(rule.byhour), 1) * max(len(rule.byminute), 1) * max(len(rule.bysecond), 1)
+    if times > TIMES_MAX and rule.freq not in ("MINUTELY", "SECONDLY"):
+        raise RecurrenceError(f"with BYHOUR and BYMINUTE, more than {TIMES_MAX} times", "BYSECOND")
     faults: list[tuple[str, str, dict[str, object]]] = []
     if rule.count is not None and rule.until is not None:
         faults.append(("COUNT", "must not stand beside UNTIL", {"count": None}))

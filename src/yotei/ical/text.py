@@ -32,6 +32,9 @@ PARTSTATS: Final = ("NEEDS-ACTION", "ACCEPTED", "DECLINED", "TENTATIVE", "DELEGA
 ROLES: Final = ("CHAIR", "REQ-PARTICIPANT", "OPT-PARTICIPANT", "NON-PARTICIPANT")
 CUTYPES: Final = ("INDIVIDUAL", "GROUP", "RESOURCE", "ROOM", "UNKNOWN")
 
+YEAR_MIN: Final = 2
+YEAR_MAX: Final = 9998
+
 _UNDERSTOOD: Final = frozenset(
     {
         "UID",
@@ -327,6 +330,8 @@ class _Reader:
         moment = self._moment(prop, prop.value)
         if moment is None:
             raise _Unusable("DTSTART is neither a date nor a date with time")
+        if not YEAR_MIN <= moment.wall.year <= YEAR_MAX:
+            raise _Unusable(f"DTSTART is outside the years {YEAR_MIN} to {YEAR_MAX}")
         return moment
 
     def _end(self, component: Component, start: _Moment, form: "_Form") -> datetime:
