@@ -21,7 +21,9 @@ OPENAPI: Final = OpenAPIConfig(
     use_handler_docstrings=True,
     components=Components(
         security_schemes={
-            "bearer": SecurityScheme(type="http", scheme="bearer", description="A token from `yotei token` or `/api/tokens`.")
+            "bearer": SecurityScheme(
+                type="http", scheme="bearer", description="A token from `yotei token` or `/api/tokens`."
+            )
         }
     ),
     security=[{"bearer": []}],

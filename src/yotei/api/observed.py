@@ -1,6 +1,6 @@
 """The outermost layer: gives every request an id, counts its statements, says so in `Server-Timing`, logs one line.
 
-    Server-Timing: db;dur=1.24;desc="2 statements", total;dur=3.10        (W3C Server-Timing)
+Server-Timing: db;dur=1.24;desc="2 statements", total;dur=3.10        (W3C Server-Timing)
 """
 
 import re
@@ -37,7 +37,8 @@ def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
                 status = message["status"]
                 total_ms = (time.perf_counter() - started) * 1_000
                 plural = "" if ledger.statements == 1 else "s"
-                timing = f'db;dur={ledger.elapsed_ms:.2f};desc="{ledger.statements} statement{plural}", total;dur={total_ms:.2f}'
+                spent = f'db;dur={ledger.elapsed_ms:.2f};desc="{ledger.statements} statement{plural}"'
+                timing = f"{spent}, total;dur={total_ms:.2f}"
                 message["headers"] = [
                     *message["headers"],
                     (b"server-timing", timing.encode()),

@@ -30,4 +30,6 @@ def decode(cursor: str | None, kind: type[T]) -> T | None:
         hints = (field.name for field in msgspec.structs.fields(kind))
         return msgspec.convert(dict(zip(hints, values, strict=True)), kind)
     except (binascii.Error, ValueError, TypeError, msgspec.DecodeError):
-        raise invalid("query.cursor", "expected a `next_cursor` of an earlier answer", code=Code.INVALID_CURSOR) from None
+        raise invalid(
+            "query.cursor", "expected a `next_cursor` of an earlier answer", code=Code.INVALID_CURSOR
+        ) from None

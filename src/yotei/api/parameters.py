@@ -18,15 +18,25 @@ TIME_DESCRIPTION: Final = (
     "RFC 3339 date-time; without an offset it is a time in `tz`. A date alone is its midnight in `tz`."
 )
 
-Start = Annotated[str | None, Parameter(description=f"Start of the window, included. {TIME_DESCRIPTION}", required=False)]
-End = Annotated[str | None, Parameter(description=f"End of the window, not included. {TIME_DESCRIPTION}", required=False)]
+Start = Annotated[
+    str | None, Parameter(description=f"Start of the window, included. {TIME_DESCRIPTION}", required=False)
+]
+End = Annotated[
+    str | None, Parameter(description=f"End of the window, not included. {TIME_DESCRIPTION}", required=False)
+]
 Zone = Annotated[
     str | None,
-    Parameter(description="IANA zone of the answer, such as `Asia/Tokyo`; by default the caller's own.", required=False, max_length=64),
+    Parameter(
+        description="IANA zone of the answer, such as `Asia/Tokyo`; by default the caller's own.",
+        required=False,
+        max_length=64,
+    ),
 ]
 Fields = Annotated[
     str | None,
-    Parameter(description="Fields of each item, separated by commas; all without it.", required=False, max_length=2_000),
+    Parameter(
+        description="Fields of each item, separated by commas; all without it.", required=False, max_length=2_000
+    ),
 ]
 Cursor = Annotated[
     str | None,
@@ -39,7 +49,9 @@ def parse_zone(name: str | None, default: str) -> ZoneInfo:
     try:
         return resolve(name or default)
     except UnknownZone:
-        raise invalid("query.tz", "expected an IANA time zone such as Asia/Tokyo", code=Code.UNKNOWN_TIME_ZONE) from None
+        raise invalid(
+            "query.tz", "expected an IANA time zone such as Asia/Tokyo", code=Code.UNKNOWN_TIME_ZONE
+        ) from None
 
 
 def parse_time(text: str | None, field: str) -> datetime | None:

@@ -100,9 +100,7 @@ def _faults(extra: object) -> list[Fault]:
 
 
 def _spec(description: str) -> ResponseSpec:
-    return ResponseSpec(
-        ProblemDocument, media_type=MEDIA_TYPE, description=description, generate_examples=False
-    )
+    return ResponseSpec(ProblemDocument, media_type=MEDIA_TYPE, description=description, generate_examples=False)
 
 
 def refusals(*statuses: int) -> dict[int, ResponseSpec]:

@@ -15,7 +15,9 @@ def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
     async def rewrite(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and networks and _is_trusted(scope.get("client"), networks):
             headers = dict(scope["headers"])
-            chain = [one.strip() for one in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if one.strip()]
+            chain = [
+                one.strip() for one in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if one.strip()
+            ]
             while len(chain) > 1 and _is_trusted((chain[-1], 0), networks):
                 chain.pop()
             if chain and _address(chain[-1]) is not None:

@@ -25,7 +25,7 @@ def database_url(config: Settings) -> Iterator[str]:
     if running is not None:
         yield running
         return
-    with embedded.serving(data_dir) as server:
+    with embedded.EmbeddedServer(data_dir) as server:
         yield server.url
 
 

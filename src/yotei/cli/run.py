@@ -20,10 +20,11 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from yotei import settings
+from yotei.cli import migrate
 from yotei.cli.database import connected
 from yotei.cli.demo import Demo, prepare_demo
 from yotei.settings import Settings
-from yotei.storage import embedded, migrate
+from yotei.storage.embedded import EmbeddedServer
 
 HEADER_TIMEOUT_MS = 10_000
 
@@ -52,7 +53,7 @@ def run_command(config_file: Path | None, demo: bool, host: str | None, port: in
             url = config.database.url
             if url is None:
                 click.echo(f"Starting PostgreSQL in {config.database.data_dir} ...")
-                url = stack.enter_context(embedded.serving(Path(config.database.data_dir))).url
+                url = stack.enter_context(EmbeddedServer(Path(config.database.data_dir))).url
             # The workers read their settings anew; this is how they learn the address.
             os.environ["YOTEI_DATABASE_URL"] = url
             shown = asyncio.run(_prepare(config, url, demo=demo))
@@ -63,7 +64,7 @@ def run_command(config_file: Path | None, demo: bool, host: str | None, port: in
 
 async def _prepare(config: Settings, url: str, *, demo: bool) -> Demo | None:
     if config.database.migrate_on_start:
-        await migrate.apply(url, config.database, progress=click.echo)
+        await migrate.apply(config, url)
     if not demo:
         return None
     async with connected(config, url) as database:
@@ -133,6 +134,5 @@ def _banner(config: Settings, demo: Demo | None) -> None:
     click.echo("# The same by GraphQL")
     click.echo(f"curl -s {authorization} -H 'Content-Type: application/json' -d '{query}' {base}/graphql\n")
     click.echo("# Which rooms are free tomorrow")
-    click.echo(
-        f"curl -s {authorization} '{base}/api/resources/availability?start={demo.day}T09:00&end={demo.day}T18:00&kind=ROOM'\n"
-    )
+    tomorrow = f"start={demo.day}T09:00&end={demo.day}T18:00&kind=ROOM"
+    click.echo(f"curl -s {authorization} '{base}/api/resources/availability?{tomorrow}'\n")

@@ -14,6 +14,7 @@ from yotei.events.event import Stored
 from yotei.events.window import Window
 from yotei.ical import recurrence
 
+
 class Occurrence(NamedTuple):
     """One row at one time. `start` and `end` are instants, or wall clock in UTC where the row is `on_wall_clock`."""
 

@@ -86,8 +86,10 @@ async def list_calendar(source: Source, viewer: Viewer, calendar_id: UUID, query
     return page
 
 
-async def list_calendars(source: Source, viewer: Viewer, calendar_ids: Sequence[UUID], query: Query) -> list[Page | None]:
-    """The same window of several calendars, in the order asked for; None where there is none to be read. One statement."""
+async def list_calendars(
+    source: Source, viewer: Viewer, calendar_ids: Sequence[UUID], query: Query
+) -> list[Page | None]:
+    """The same window of several calendars, in their order; None where there is none to be read. One statement."""
     viewer.need("read")
     assert len(calendar_ids) <= CALENDARS_MAX
     found = await _select(source, viewer, query, calendar_ids=calendar_ids, per_calendar=True)
@@ -157,7 +159,7 @@ async def _select(
         zone=window.zone.key,
         after=(query.after.key, query.after.id) if query.after else None,
         direction=query.direction,
-        # One more than the page tells that there is another. A filter is applied to what the viewer sees, after masking.
+        # One more than the page tells that there is another. Filters work on what the viewer sees, after masking.
         singles_max=query.instances_max + 1 if query.filters else query.limit + 1,
         per_calendar=per_calendar,
         series_max=SERIES_MAX + 1,

@@ -62,7 +62,7 @@ def on_wall(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def sorting_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The same, but the second of two, as PostgreSQL's `AT TIME ZONE` has it: the order must be that of the statement."""
+    """The same, but the second of two, as `AT TIME ZONE` of PostgreSQL has it: the order is that of the statement."""
     first, second = wall.replace(tzinfo=zone, fold=0), wall.replace(tzinfo=zone, fold=1)
     ambiguous = first.utcoffset() > second.utcoffset()  # type: ignore[operator]
     return (second if ambiguous else first).astimezone(UTC)

@@ -6,7 +6,7 @@ from uuid import UUID
 from yotei.errors import not_found
 from yotei.events import rows
 from yotei.events.event import ResponseStatus
-from yotei.storage.pool import Database
+from yotei.storage.pool import Database, Source
 from yotei.users.user import Viewer
 
 SCOPE: Final = "write"
@@ -15,10 +15,10 @@ SCOPE: Final = "write"
 async def answer_invitation(
     database: Database, viewer: Viewer, event_id: UUID, response_status: ResponseStatus, comment: str | None
 ) -> None:
-    """The viewer's own answer: one row of `attendees`, never the event. Problem `not_found` when they are not invited."""
+    """The viewer's own answer: one row of `attendees`, never the event. Problem `not_found` without an invitation."""
     viewer.need(SCOPE)
 
-    async def work(tx: rows.Source) -> bool:
+    async def work(tx: Source) -> bool:
         return await rows.answer_invitation(tx, event_id, viewer.user_id, response_status, comment)
 
     if not await database.run(work, actor_id=viewer.user_id):

@@ -82,8 +82,10 @@ async def availability(
     slot_minutes: int = 0,
     limit: int = RESOURCES_MAX,
 ) -> list[Availability]:
-    """When each resource is taken and free from `start` to `end`, by name; free slots shorter than `slot_minutes` are left
-    out. By id, the order is that of the ids and one that is not there is left out. One statement."""
+    """When each resource is taken and free from `start` to `end`, by name. One statement.
+
+    Free slots shorter than `slot_minutes` are left out. By id, the order is that of the ids, without those not there.
+    """
     viewer.need("read")
     found = await rows.select_availability(
         source,
@@ -104,14 +106,16 @@ async def availability(
 def _availability(one: rows.Blocked, window: Period, slot: timedelta) -> Availability:
     busy = tuple(fully_taken(one.blocked, one.concurrent_bookings, window))
     free = tuple(
-        period for period in subtract(open_periods(one, window), busy) if period.end - period.start >= max(slot, timedelta(seconds=1))
+        period
+        for period in subtract(open_periods(one, window), busy)
+        if period.end - period.start >= max(slot, timedelta(seconds=1))
     )
     resource = Resource(*(getattr(one, field) for field in Resource.__struct_fields__))
     return Availability(resource, not busy and free == (window,), busy, free)
 
 
 def fully_taken(blocked: Iterable[Period], units: int, window: Period) -> Iterator[Period]:
-    """The parts of the window in which at least `units` of the blocked periods hold at once, joined where they touch."""
+    """The parts of the window in which at least `units` of the blocked periods hold at once, joined."""
     steps: dict[datetime, int] = {window.start: 0, window.end: 0}
     for period in blocked:
         start, end = max(period.start, window.start), min(period.end, window.end)

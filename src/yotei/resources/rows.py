@@ -70,4 +70,5 @@ async def select_availability(
 
 def _resource(row: Record) -> Resource:
     *fields, hours, version = row
-    return Resource(*fields, opening_hours=_hours.decode(hours or "null"), version=version)
+    values = (*fields, _hours.decode(hours or "null"), version)
+    return Resource(*values)

@@ -1,1 +1,1 @@
-"""The REST door: one module for each kind of thing. Reads the request, calls the domain, writes the answer; no rules."""
+"""The REST door, a module for each kind of thing: reads the request, calls the domain, writes the answer; no rules."""

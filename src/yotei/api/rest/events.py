@@ -34,9 +34,13 @@ Expand = Annotated[
 ]
 Order = Annotated[Literal["asc", "desc"], Parameter(description="By start, then id.")]
 Limit = Annotated[int | None, Parameter(description="Events in the page; bounded by the server.", required=False)]
-StatusFilter = Annotated[Status | None, Parameter(query="status", description="Only events of this status.", required=False)]
+StatusFilter = Annotated[
+    Status | None, Parameter(query="status", description="Only events of this status.", required=False)
+]
 Organizer = Annotated[UUID | None, Parameter(description="Only events organised by this person.", required=False)]
-AttendeeFilter = Annotated[UUID | None, Parameter(description="Only events to which this person is invited.", required=False)]
+AttendeeFilter = Annotated[
+    UUID | None, Parameter(description="Only events to which this person is invited.", required=False)
+]
 ResourceFilter = Annotated[UUID | None, Parameter(description="Only events that hold this resource.", required=False)]
 
 
@@ -82,10 +86,24 @@ async def list_calendar_events(
     resource_id: ResourceFilter = None,
     fields: Fields = None,
 ) -> Response[EventList]:
-    """Events that overlap the window, the current month when none is given. Private events and those of calendars that are
-    shared as free/busy come as times only (`access` is `busy`)."""
+    """Events that overlap the window, the current month when none is given.
+
+    Private events, and those of calendars shared as free/busy, come as times only: `access` is `busy`.
+    """
     query = _query(
-        state, viewer, start, end, tz, expand, order, limit, cursor, event_status, organizer_id, attendee_id, resource_id
+        state,
+        viewer,
+        start,
+        end,
+        tz,
+        expand,
+        order,
+        limit,
+        cursor,
+        event_status,
+        organizer_id,
+        attendee_id,
+        resource_id,
     )
     page = await read.list_calendar(state.database, viewer, calendar_id, query)
     return _answer(request, page, fields)
@@ -112,7 +130,19 @@ async def list_events(
 ) -> Response[EventList]:
     """The same as `/api/calendars/{calendar_id}/events`."""
     query = _query(
-        state, viewer, start, end, tz, expand, order, limit, cursor, event_status, organizer_id, attendee_id, resource_id
+        state,
+        viewer,
+        start,
+        end,
+        tz,
+        expand,
+        order,
+        limit,
+        cursor,
+        event_status,
+        organizer_id,
+        attendee_id,
+        resource_id,
     )
     page = await read.list_calendar(state.database, viewer, calendar_id, query)
     return _answer(request, page, fields)
@@ -138,7 +168,19 @@ async def list_agenda(
 ) -> Response[EventList]:
     """Events of the caller's calendars, events that they organise, and events to which they are invited."""
     query = _query(
-        state, viewer, start, end, tz, expand, order, limit, cursor, event_status, organizer_id, attendee_id, resource_id
+        state,
+        viewer,
+        start,
+        end,
+        tz,
+        expand,
+        order,
+        limit,
+        cursor,
+        event_status,
+        organizer_id,
+        attendee_id,
+        resource_id,
     )
     page = await read.agenda(state.database, viewer, query)
     return _answer(request, page, fields)
@@ -157,14 +199,12 @@ async def get_event(
     chosen = parse_fields(fields, Event)
     event = await read.get(state.database, viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
     if chosen is not None:
-        return answer(request, only([event], chosen)[0])  # type: ignore[return-value]
+        return answer(request, only([event], chosen)[0])
     return answer(request, event)
 
 
 @post("/api/events/{event_id:uuid}/rsvp", summary="Answer an invitation", status_code=200, responses=refusals(404, 413))
-async def answer_invitation(
-    state: State, viewer: Viewer, event_id: UUID, data: Answer, tz: Zone = None
-) -> Event:
+async def answer_invitation(state: State, viewer: Viewer, event_id: UUID, data: Answer, tz: Zone = None) -> Event:
     """Sets the caller's own answer. One need not be a member of the calendar, only invited."""
     await write.answer_invitation(state.database, viewer, event_id, data.response_status, data.comment)
     return await read.get(state.database, viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))

@@ -82,7 +82,10 @@ async def list_availability(
     tz: Zone = None,
     resource_ids: Annotated[
         str | None,
-        Parameter(description=f"Ids separated by commas, at most {read.RESOURCES_MAX}; without it all that fit.", required=False),
+        Parameter(
+            description=f"Ids separated by commas, at most {read.RESOURCES_MAX}; without it all that fit.",
+            required=False,
+        ),
     ] = None,
     kind: KindFilter = None,
     seats_min: SeatsMin = None,
@@ -95,9 +98,7 @@ async def list_availability(
     wanted = read.Wanted(
         parse_ids(resource_ids, "query.resource_ids", read.RESOURCES_MAX), kind, seats_min, _features(features)
     )
-    found = await read.availability(
-        state.database, viewer, wanted, window.start, window.end, slot_minutes=slot_minutes
-    )
+    found = await read.availability(state.database, viewer, wanted, window.start, window.end, slot_minutes=slot_minutes)
     listed = AvailabilityList(
         [_in_zone(one, zone) for one in found],
         window.start.astimezone(zone),
@@ -112,7 +113,9 @@ def _features(text: str | None) -> tuple[str, ...]:
 
 
 def _in_zone(one: Availability, zone: Any) -> Availability:
-    told = (tuple(Period(p.start.astimezone(zone), p.end.astimezone(zone)) for p in part) for part in (one.busy, one.free))
+    told = (
+        tuple(Period(p.start.astimezone(zone), p.end.astimezone(zone)) for p in part) for part in (one.busy, one.free)
+    )
     busy, free = told
     return Availability(one.resource, one.is_free, busy, free)
 

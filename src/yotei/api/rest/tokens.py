@@ -1,0 +1,75 @@
+"""`/api/tokens`: make, list and revoke tokens. The token itself is shown once and not stored."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import State
+from litestar.params import Parameter
+
+from yotei.api.conditional import answer
+from yotei.api.problems import refusals
+from yotei.users import tokens
+from yotei.users.tokens import Token
+from yotei.users.user import Viewer
+
+
+class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token to be made; without `expires_at` it does not end by itself. Only administrators make service tokens."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    scopes: Annotated[list[Literal["read", "write", "admin"]], msgspec.Meta(min_length=1, max_length=3)]
+    kind: Literal["USER", "SERVICE"] = "USER"
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class CreatedToken(msgspec.Struct, frozen=True):
+    """`secret` is what goes into the Authorization header: keep it, it is not shown again."""
+
+    token: Token
+    secret: str
+
+
+class TokenList(msgspec.Struct, frozen=True):
+    """Tokens, the newest first."""
+
+    tokens: list[Token]
+
+
+@get("/api/tokens", summary="Tokens", responses=refusals(404))
+async def list_tokens(
+    request: Request[Any, Any, Any],
+    state: State,
+    viewer: Viewer,
+    user_id: Annotated[
+        UUID | None, Parameter(description="Another person's; administrators only.", required=False)
+    ] = None,
+) -> Response[TokenList]:
+    """The caller's own tokens, revoked and expired ones included."""
+    return answer(request, TokenList(list(await tokens.list_for(state.database, viewer, user_id or viewer.user_id))))
+
+
+@post("/api/tokens", summary="Make a token", responses=refusals(409, 413))
+async def create_token(state: State, viewer: Viewer, data: NewToken) -> CreatedToken:
+    """A token for the caller, with at most the scopes of the one used here."""
+    token, secret = await tokens.create(
+        state.database,
+        viewer,
+        name=data.name,
+        scopes=frozenset(data.scopes),
+        kind=data.kind,
+        expires_at=data.expires_at,
+        now=datetime.now(UTC),
+    )
+    return CreatedToken(token, secret)
+
+
+@delete("/api/tokens/{token_id:uuid}", summary="Revoke a token", responses=refusals(404))
+async def revoke_token(state: State, viewer: Viewer, token_id: UUID) -> None:
+    """It stops working at once. Revoking it again changes nothing."""
+    await tokens.revoke(state.database, viewer, token_id)
+
+
+ROUTES: Final = (list_tokens, create_token, revoke_token)

@@ -1,0 +1,1 @@
+"""Calendars, and who shares them in which role."""

@@ -1,0 +1,62 @@
+-- name: list_calendars
+-- Calendars of one member by name, after a place in that order.
+select c.id, c.name, c.description, c.color, c.tzid, c.personal_for is not distinct from m.user_id as is_personal, m.role,
+       c.version, c.created_at, c.updated_at
+from calendar_members m
+join calendars c on c.id = m.calendar_id
+where m.user_id = $1::uuid and c.deleted_at is null and ($2::text is null or (c.name, c.id) > ($2, $3::uuid))
+order by c.name, c.id
+limit $4::integer
+
+-- name: get_calendars
+-- Calendars by id, as one member sees them; those of which they are no member are left out.
+select c.id, c.name, c.description, c.color, c.tzid, c.personal_for is not distinct from m.user_id as is_personal, m.role,
+       c.version, c.created_at, c.updated_at
+from calendar_members m
+join calendars c on c.id = m.calendar_id
+where m.user_id = $1::uuid and m.calendar_id = any($2::uuid[]) and c.deleted_at is null
+
+-- name: list_members
+-- Members of calendars, owners first, at most $3 of each. The viewer ($1) must be a member; one who sees busy times only is
+-- shown the owners, of whom there is always one: a calendar without rows cannot be read.
+select v.calendar_id, s.user_id, s.name, s.email, s.avatar_url, s.role, s.created_at
+from calendar_members v
+join calendars c on c.id = v.calendar_id and c.deleted_at is null
+cross join lateral (
+  select m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at,
+         array_position(array['OWNER', 'WRITER', 'READER', 'FREE_BUSY'], m.role) as rank
+  from calendar_members m
+  join users u on u.id = m.user_id
+  where m.calendar_id = v.calendar_id and (v.role <> 'FREE_BUSY' or m.role = 'OWNER')
+  order by rank, u.name, m.user_id
+  limit $3::integer
+) s
+where v.user_id = $1::uuid and v.calendar_id = any($2::uuid[])
+order by v.calendar_id, s.rank, s.name, s.user_id
+
+-- name: insert_calendar
+-- A calendar and its owner.
+with calendar as (
+  insert into calendars (id, name, description, tzid, personal_for)
+  values ($1::uuid, $2::text, $3::text, $4::text, $5::uuid)
+  returning id
+)
+insert into calendar_members (user_id, calendar_id, role) select $6::uuid, id, 'OWNER' from calendar
+
+-- name: lock_calendar
+-- The calendar, locked, and the role in it of one person.
+select m.role
+from calendars c
+join calendar_members m on m.calendar_id = c.id and m.user_id = $2::uuid
+where c.id = $1::uuid and c.deleted_at is null
+for update of c
+
+-- name: put_member
+-- Share a calendar with somebody, or change their role.
+insert into calendar_members (user_id, calendar_id, role)
+values ($2::uuid, $1::uuid, $3::text)
+on conflict (user_id, calendar_id) do update set role = excluded.role
+
+-- name: count_other_owners
+-- How many owners a calendar has besides one person.
+select count(*) as others from calendar_members where calendar_id = $1::uuid and role = 'OWNER' and user_id <> $2::uuid

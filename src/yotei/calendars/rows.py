@@ -1,0 +1,76 @@
+"""One typed function for each statement of `queries.sql`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Record
+
+from yotei.calendars.calendar import Calendar, Member, Role
+from yotei.storage import statements
+from yotei.storage.pool import Source
+from yotei.users.user import Person
+
+_SQL: Final = statements.load("yotei.calendars")
+
+
+async def list_calendars(source: Source, user_id: UUID, after: tuple[str, UUID] | None, limit: int) -> list[Calendar]:
+    name, id_ = after or (None, None)
+    return [_calendar(row) for row in await source.fetch(_SQL["list_calendars"], user_id, name, id_, limit)]
+
+
+async def get_calendars(source: Source, user_id: UUID, ids: Sequence[UUID]) -> list[Calendar]:
+    return [_calendar(row) for row in await source.fetch(_SQL["get_calendars"], user_id, list(ids))]
+
+
+async def list_members(
+    source: Source, user_id: UUID, calendar_ids: Sequence[UUID], limit_each: int
+) -> list[tuple[UUID, Member]]:
+    found = await source.fetch(_SQL["list_members"], user_id, list(calendar_ids), limit_each)
+    return [_member(*row) for row in found]
+
+
+async def insert_calendar(
+    source: Source,
+    calendar_id: UUID,
+    name: str,
+    description: str | None,
+    tzid: str,
+    personal_for: UUID | None,
+    owner_id: UUID,
+) -> None:
+    await source.execute(_SQL["insert_calendar"], calendar_id, name, description, tzid, personal_for, owner_id)
+
+
+async def lock_calendar(source: Source, calendar_id: UUID, user_id: UUID) -> Role | None:
+    row = await source.fetchrow(_SQL["lock_calendar"], calendar_id, user_id)
+    return None if row is None else Role(row["role"])
+
+
+async def put_member(source: Source, calendar_id: UUID, user_id: UUID, role: Role) -> None:
+    await source.execute(_SQL["put_member"], calendar_id, user_id, role.value)
+
+
+async def count_other_owners(source: Source, calendar_id: UUID, user_id: UUID) -> int:
+    row = await source.fetchrow(_SQL["count_other_owners"], calendar_id, user_id)
+    assert row is not None
+    others: int = row["others"]
+    return others
+
+
+def _calendar(row: Record) -> Calendar:
+    id_, name, description, color, tzid, is_personal, role, version, created_at, updated_at = row
+    return Calendar(id_, name, description, color, tzid, is_personal, Role(role), version, created_at, updated_at)
+
+
+def _member(
+    calendar_id: UUID,
+    user_id: UUID,
+    name: str,
+    email: str | None,
+    avatar_url: str | None,
+    role: str,
+    created_at: datetime,
+) -> tuple[UUID, Member]:
+    return calendar_id, Member(Person(user_id, name, email, avatar_url), Role(role), created_at)

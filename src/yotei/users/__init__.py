@@ -1,0 +1,1 @@
+"""People, and the tokens by which programs speak for them."""

@@ -1,0 +1,105 @@
+-- name: authenticate
+-- Token and person in one look. $1 hash of the token, $2 $3 id or e-mail of the one it is to act for (nulls: its own user), $4 now.
+-- A row comes back for every token that is good by itself; `acts` says whether the person it is to act for is there.
+select t.id as token_id, t.kind, t.scopes, a.id as user_id, a.tzid, a.is_admin, a.id is not null as acts
+from tokens t
+join users o on o.id = t.user_id and o.deactivated_at is null
+left join users a
+  on a.deactivated_at is null
+ and case when $2::uuid is null and $3::text is null then a.id = t.user_id
+          else t.kind = 'SERVICE' and (a.id = $2 or a.email = $3) end
+where t.token_hash = $1::bytea and t.revoked_at is null and (t.expires_at is null or t.expires_at > $4::timestamptz)
+
+-- name: list_tokens
+-- Tokens of one person, the newest first; bounded by how many one may have.
+select id, user_id, kind, name, scopes, created_at, expires_at, revoked_at
+from tokens
+where user_id = $1::uuid
+order by created_at desc, id desc
+limit $2::integer
+
+-- name: count_live_tokens
+-- How many tokens of this person still work; locks the person, so that two cannot pass the bound together.
+select (select count(*) from tokens t
+        where t.user_id = u.id and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2::timestamptz)) as live
+from users u
+where u.id = $1::uuid and u.deactivated_at is null
+for update of u
+
+-- name: insert_token
+-- A token by its hash.
+insert into tokens (id, user_id, kind, token_hash, name, scopes, expires_at)
+values ($1::uuid, $2::uuid, $3::text, $4::bytea, $5::text, $6::text[], $7::timestamptz)
+returning id, user_id, kind, name, scopes, created_at, expires_at, revoked_at
+
+-- name: revoke_token
+-- Ends a token, once; $2 whose it must be, null for anybody's. Already revoked ones are found and left as they are.
+update tokens
+set revoked_at = coalesce(revoked_at, now())
+where id = $1::uuid and ($2::uuid is null or user_id = $2)
+returning id
+
+-- name: revoke_tokens_by_name
+-- Ends all tokens of one person that carry a name.
+update tokens set revoked_at = now() where user_id = $1::uuid and name = $2::text and revoked_at is null
+
+-- name: get_users
+-- People by id.
+select id, email, name, avatar_url, tzid, working_hours::text as working_hours, is_admin,
+       deactivated_at is null as is_active, version, created_at, updated_at, erased_at is not null as is_erased
+from users
+where id = any($1::uuid[])
+
+-- name: find_user
+-- One person by address.
+select id, email, name, avatar_url, tzid, working_hours::text as working_hours, is_admin,
+       deactivated_at is null as is_active, version, created_at, updated_at, erased_at is not null as is_erased
+from users
+where email = $1::text
+
+-- name: list_users
+-- Everybody by id, after $1.
+select id, email, name, avatar_url, tzid, working_hours::text as working_hours, is_admin,
+       deactivated_at is null as is_active, version, created_at, updated_at, erased_at is not null as is_erased
+from users
+where $1::uuid is null or id > $1
+order by id
+limit $2::integer
+
+-- name: insert_user
+-- A person.
+insert into users (id, email, name, avatar_url, tzid, is_admin)
+values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::boolean)
+
+-- name: lock_admins
+-- The active administrators, locked in one order: two requests cannot each take away the other of the last two.
+select id from users where is_admin and deactivated_at is null order by id for update
+
+-- name: set_active
+-- Deactivates ($2 false) or reactivates a person who is not erased; gives back whether there is one.
+update users
+set deactivated_at = case when $2::boolean then null else coalesce(deactivated_at, now()) end
+where id = $1::uuid and erased_at is null
+returning id
+
+-- name: erase_user
+-- Removes all that says who somebody is. The one statement that must know every column with personal data, those of
+-- other rooms included; what they organised and answered stays, by nobody.
+with person as (
+  select id from users where id = $1::uuid for update
+),
+gone_tokens as (delete from tokens where user_id in (select id from person)),
+gone_state as (delete from event_user_state where user_id in (select id from person)),
+gone_calendar as (
+  update calendars set deleted_at = coalesce(deleted_at, now()), name = 'Erased', description = null
+  where personal_for in (select id from person)
+),
+gone_invitations as (
+  update attendees set email = 'erased-' || $1::uuid || '@erased.invalid', name = null, comment = null
+  where user_id in (select id from person)
+)
+update users
+set email = 'erased-' || id || '@erased.invalid', name = $2::text, avatar_url = null, tzid = 'UTC', working_hours = '{}', is_admin = false,
+    deactivated_at = coalesce(deactivated_at, now()), erased_at = coalesce(erased_at, now())
+where id in (select id from person)
+returning id

@@ -1,0 +1,132 @@
+"""One typed function for each statement of `queries.sql`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+from yotei.storage import statements
+from yotei.storage.pool import Source
+from yotei.users.user import Hours, Profile
+
+_SQL: Final = statements.load("yotei.users")
+_hours: Final = msgspec.json.Decoder(dict[str, tuple[tuple[str, str], ...]])
+
+
+class Authenticated(msgspec.Struct, frozen=True):
+    """A token that is good by itself. `acts`: the person it is to act for is there; else their fields are null."""
+
+    token_id: UUID
+    kind: str
+    scopes: tuple[str, ...]
+    user_id: UUID | None
+    tzid: str | None
+    is_admin: bool | None
+    acts: bool
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A token without its secret, which is stored nowhere."""
+
+    id: UUID
+    user_id: UUID
+    kind: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+async def authenticate(
+    source: Source, token_hash: bytes, user_id: UUID | None, email: str | None, now: datetime
+) -> Authenticated | None:
+    row = await source.fetchrow(_SQL["authenticate"], token_hash, user_id, email, now)
+    return None if row is None else Authenticated(*row)
+
+
+async def list_tokens(source: Source, user_id: UUID, limit: int) -> list[Token]:
+    return [Token(*row) for row in await source.fetch(_SQL["list_tokens"], user_id, limit)]
+
+
+async def count_live_tokens(source: Source, user_id: UUID, now: datetime) -> int | None:
+    """None when there is no such active person; the person stays locked until the transaction ends."""
+    row = await source.fetchrow(_SQL["count_live_tokens"], user_id, now)
+    return None if row is None else row["live"]
+
+
+async def insert_token(
+    source: Source,
+    token_id: UUID,
+    user_id: UUID,
+    kind: str,
+    token_hash: bytes,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None,
+) -> Token:
+    row = await source.fetchrow(
+        _SQL["insert_token"], token_id, user_id, kind, token_hash, name, list(scopes), expires_at
+    )
+    assert row is not None
+    return Token(*row)
+
+
+async def revoke_token(source: Source, token_id: UUID, owner_id: UUID | None) -> bool:
+    return await source.fetchrow(_SQL["revoke_token"], token_id, owner_id) is not None
+
+
+async def revoke_tokens_by_name(source: Source, user_id: UUID, name: str) -> None:
+    await source.execute(_SQL["revoke_tokens_by_name"], user_id, name)
+
+
+async def get_users(source: Source, ids: Sequence[UUID]) -> list[Profile]:
+    return [_profile(row) for row in await source.fetch(_SQL["get_users"], list(ids))]
+
+
+async def find_user(source: Source, email: str) -> Profile | None:
+    row = await source.fetchrow(_SQL["find_user"], email)
+    return None if row is None else _profile(row)
+
+
+async def list_users(source: Source, after: UUID | None, limit: int) -> list[Profile]:
+    return [_profile(row) for row in await source.fetch(_SQL["list_users"], after, limit)]
+
+
+async def insert_user(
+    source: Source, user_id: UUID, email: str, name: str, avatar_url: str | None, tzid: str, is_admin: bool
+) -> None:
+    await source.execute(_SQL["insert_user"], user_id, email, name, avatar_url, tzid, is_admin)
+
+
+async def lock_admins(source: Source) -> list[UUID]:
+    return [row["id"] for row in await source.fetch(_SQL["lock_admins"])]
+
+
+async def set_active(source: Source, user_id: UUID, active: bool) -> bool:
+    return await source.fetchrow(_SQL["set_active"], user_id, active) is not None
+
+
+async def erase_user(source: Source, user_id: UUID, name: str) -> bool:
+    return await source.fetchrow(_SQL["erase_user"], user_id, name) is not None
+
+
+def _profile(row: Record) -> Profile:
+    id_, email, name, avatar_url, tzid, hours, is_admin, is_active, version, created_at, updated_at, is_erased = row
+    working_hours: Hours = _hours.decode(hours)
+    return Profile(
+        id_,
+        None if is_erased else email,
+        name,
+        avatar_url,
+        tzid,
+        working_hours,
+        is_admin,
+        is_active,
+        version,
+        created_at,
+        updated_at,
+    )

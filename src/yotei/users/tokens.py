@@ -1,0 +1,161 @@
+"""Bearer tokens: who a request speaks for, and how tokens are made, listed and ended.
+
+A token is `yotei_` and 256 random bits in base64url. Only its SHA-256 is stored: with that many random bits there is
+nothing to guess, so a slow hash would only slow down every request. A SERVICE token may act on behalf of a person.
+"""
+
+import re
+import secrets
+from collections.abc import Set
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, Literal
+from uuid import UUID
+
+from yotei.errors import Code, Problem, invalid, not_found
+from yotei.storage.ids import uuid7
+from yotei.storage.pool import Database, Source
+from yotei.users import rows
+from yotei.users.rows import Token
+from yotei.users.user import Viewer
+
+__all__ = ["LIVE_TOKENS_MAX", "SCOPES", "Token", "authenticate", "create", "issue", "list_for", "revoke"]
+
+PREFIX: Final = "yotei_"
+SCOPES: Final = frozenset({"read", "write", "admin"})
+LIVE_TOKENS_MAX: Final = 100
+"""Tokens of one person that work at the same time."""
+LISTED_MAX: Final = 500
+LIFE_DAYS_MAX: Final = 3_653
+
+_TOKEN: Final = re.compile(r"yotei_[A-Za-z0-9_-]{43}")
+_REFUSED: Final = "The token is not valid."
+
+
+async def authenticate(source: Source, raw_token: str, on_behalf_of: str | None, now: datetime) -> Viewer:
+    """Whom the token speaks for. One statement, none for what cannot be a token.
+
+    `on_behalf_of` is an id or an e-mail address, for service tokens only. Problem `unauthorized` when the token is
+    not known, expired, revoked or of a deactivated person, in the same words; `forbidden` when it may not act for
+    others, or when there is nobody active of that name.
+    """
+    if not _TOKEN.fullmatch(raw_token):
+        raise Problem(Code.UNAUTHORIZED, _REFUSED)
+    user_id, email = _named(on_behalf_of)
+    found = await rows.authenticate(source, _hash(raw_token), user_id, email, now)
+    if found is None:
+        raise Problem(Code.UNAUTHORIZED, _REFUSED)
+    if on_behalf_of is not None and found.kind != "SERVICE":
+        raise Problem(Code.FORBIDDEN, "Only a service token may act on behalf of somebody.")
+    if not found.acts:
+        raise Problem(Code.FORBIDDEN, "There is nobody active by that id or e-mail address to act for.")
+    assert found.user_id is not None and found.tzid is not None
+    scopes = frozenset(found.scopes)
+    return Viewer(
+        user_id=found.user_id,
+        tzid=found.tzid,
+        is_admin=bool(found.is_admin) and "admin" in scopes,
+        scopes=scopes,
+        token_id=found.token_id,
+        service=found.kind == "SERVICE",
+    )
+
+
+async def create(
+    database: Database,
+    viewer: Viewer,
+    *,
+    name: str,
+    scopes: Set[str],
+    kind: Literal["USER", "SERVICE"],
+    expires_at: datetime | None,
+    now: datetime,
+) -> tuple[Token, str]:
+    """A token for the viewer, and its secret, which is told this once. It never has a scope that the viewer's lacks."""
+    missing = sorted(scopes - viewer.scopes)
+    if missing:
+        raise Problem(Code.FORBIDDEN, f"A token cannot give the scope `{missing[0]}`, which it does not have.")
+    if kind == "SERVICE":
+        viewer.need_admin()
+    return await issue(
+        database,
+        viewer.user_id,
+        name=name,
+        scopes=scopes,
+        kind=kind,
+        expires_at=expires_at,
+        now=now,
+        actor_id=viewer.user_id,
+    )
+
+
+async def issue(
+    database: Database,
+    user_id: UUID,
+    *,
+    name: str,
+    scopes: Set[str],
+    kind: Literal["USER", "SERVICE"] = "USER",
+    expires_at: datetime | None = None,
+    now: datetime,
+    actor_id: UUID | None = None,
+    replace: bool = False,
+) -> tuple[Token, str]:
+    """A token for anybody, for the command line and set-up, where there is no viewer. `replace` ends those of its name.
+
+    Problem `invalid_request` for what it cannot be, `conflict` beyond `LIVE_TOKENS_MAX`, `not_found` for nobody.
+    """
+    if not scopes or not scopes <= SCOPES:
+        raise invalid("body.scopes", "expected some of read, write, admin")
+    if not 1 <= len(name) <= 200:
+        raise invalid("body.name", "expected 1 to 200 characters")
+    if expires_at is not None and not now < expires_at <= now + timedelta(days=LIFE_DAYS_MAX):
+        raise invalid("body.expires_at", "expected a time in the next ten years")
+    secret = PREFIX + secrets.token_urlsafe(32)
+
+    async def work(tx: Source) -> Token:
+        live = await rows.count_live_tokens(tx, user_id, now)
+        if live is None:
+            raise not_found("user")
+        if replace:
+            await rows.revoke_tokens_by_name(tx, user_id, name)
+        elif live >= LIVE_TOKENS_MAX:
+            raise Problem(Code.CONFLICT, f"There are {live} live tokens already; revoke one first.")
+        return await rows.insert_token(tx, uuid7(), user_id, kind, _hash(secret), name, sorted(scopes), expires_at)
+
+    return await database.run(work, actor_id=actor_id), secret
+
+
+async def list_for(source: Source, viewer: Viewer, user_id: UUID) -> list[Token]:
+    """Tokens of the viewer, or of anybody for an administrator; the newest first. One statement."""
+    viewer.need("read")
+    if user_id != viewer.user_id:
+        viewer.need_admin()
+    return await rows.list_tokens(source, user_id, LISTED_MAX)
+
+
+async def revoke(database: Database, viewer: Viewer, token_id: UUID) -> None:
+    """End one of the viewer's tokens, for an administrator anybody's; Problem `not_found`. Twice is as once."""
+    viewer.need("write")
+    owner_id = None if viewer.is_admin else viewer.user_id
+
+    async def work(tx: Source) -> bool:
+        return await rows.revoke_token(tx, token_id, owner_id)
+
+    if not await database.run(work, actor_id=viewer.user_id):
+        raise not_found("token")
+
+
+def _hash(raw_token: str) -> bytes:
+    return sha256(raw_token.encode()).digest()
+
+
+def _named(on_behalf_of: str | None) -> tuple[UUID | None, str | None]:
+    if on_behalf_of is None:
+        return None, None
+    if "@" in on_behalf_of:
+        return None, on_behalf_of.strip().lower()
+    try:
+        return UUID(on_behalf_of), None
+    except ValueError:
+        raise invalid("header.Yotei-On-Behalf-Of", "expected the id or the e-mail address of a person") from None
