@@ -230,7 +230,7 @@ class EmbeddedServer:
     def major(self) -> int:
         """Of the programs; `postgres --version` says "postgres (PostgreSQL) 18.6"."""
         said = re.search(r"\) (\d+)", self._run("postgres", "--version"))
-        assert said is not None  # noqa: S101
+        assert said is not None
         return int(said[1])
 
     def _check_version(self) -> None:

@@ -13,7 +13,7 @@ import random
 import time
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 from uuid import UUID
 
@@ -67,6 +67,7 @@ UNREACHABLE: Final = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ProtocolViolationError,
+    asyncpg.InternalClientError,  # a session that the server ended, before asyncpg has seen its end
 )
 
 Answer = TypeVar("Answer")
@@ -362,6 +363,10 @@ class Database:
         connection = await self._acquire()
         try:
             yield connection
+        except Problem as problem:
+            if problem.code is Code.UNAVAILABLE and not isinstance(problem.__cause__, asyncpg.QueryCanceledError):
+                _drop(connection)  # half dead, or led to a server that may not write
+            raise
         finally:
             self._in_use -= 1
             await self._release(connection)
@@ -385,8 +390,8 @@ class Database:
                 await connection.close(timeout=RELEASE_TIMEOUT_S)
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
         except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            # asyncpg has dropped the connection; the answer that it brought is good all the same.
-            connection.terminate()
+            # The answer that it brought is good all the same.
+            _drop(connection)
 
 
 async def prepare_role(
@@ -441,7 +446,7 @@ def problems() -> Generator[None]:
         raise _unavailable("The database cannot be reached; try again.") from error
     except asyncpg.InterfaceError as error:
         # asyncpg says "connection is closed" this way, and programmer errors too.
-        if "closed" not in str(error) and "closing" not in str(error):
+        if not any(said in str(error) for said in ("closed", "closing", "released back")):
             raise
         raise _unavailable("The connection to the database was lost; try again.") from error
 
@@ -460,6 +465,12 @@ async def _roll_back(connection: "Connection") -> None:
         if not connection.is_closed() and connection.is_in_transaction():
             await connection.execute("rollback", timeout=RELEASE_TIMEOUT_S)
     except Exception:
+        _drop(connection)
+
+
+def _drop(connection: Any) -> None:
+    """Close without a word to the server; the pool opens another one when it needs one."""
+    with suppress(asyncpg.InterfaceError):  # asyncpg has taken it back already
         connection.terminate()
 
 

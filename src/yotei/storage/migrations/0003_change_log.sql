@@ -36,7 +36,9 @@ create table change_log_forgotten (
 create function change_log_partition_name(day date) returns text stable language sql
   return 'change_log_' || to_char(day, 'YYYYMMDD');
 
--- Attached rather than created in place: ATTACH lets writers on, CREATE ... PARTITION OF does not.
+-- Attached rather than created in place: ATTACH lets writers on, CREATE ... PARTITION OF does not. Rows of that day
+-- that fell into the default partition move along, else ATTACH would refuse for ever; they keep seq and xid, so
+-- that no reader sees one twice.
 create function change_log_make_partitions(first_day date, days integer) returns integer language plpgsql as $$
 declare
   d date;
@@ -49,6 +51,13 @@ begin
       execute format('create table %I (like change_log including defaults including constraints)', name);
       execute format('alter table %I add constraint %I check (ts >= %L::timestamptz and ts < %L::timestamptz)',
                      name, name || '_day', d::text || ' 00:00+00', (d + 1)::text || ' 00:00+00');
+      if exists (select from change_log_default where ts >= (d::text || ' 00:00+00')::timestamptz
+                                                  and ts < ((d + 1)::text || ' 00:00+00')::timestamptz) then
+        lock table change_log_default in access exclusive mode;
+        execute format('with moved as (delete from change_log_default where ts >= %L and ts < %L returning *)
+                        insert into %I select * from moved',
+                       d::text || ' 00:00+00', (d + 1)::text || ' 00:00+00', name);
+      end if;
       execute format('alter table change_log attach partition %I for values from (%L) to (%L)',
                      name, d::text || ' 00:00+00', (d + 1)::text || ' 00:00+00');
       made := made + 1;
@@ -57,25 +66,36 @@ begin
   return made;
 end $$;
 
+-- What is forgotten is written down before it goes, with writers to those days shut out: what one of them committed
+-- after the summary would be forgotten without a trace. The log itself is locked at the end and only to unlink.
 create function change_log_drop_partitions(before_day date) returns integer language plpgsql as $$
 declare
-  part record;
-  dropped integer := 0;
+  names text[];
+  name text;
 begin
-  for part in
-    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'change_log'::regclass and c.relname ~ '^change_log_\d{8}$'
-      and to_date(right(c.relname, 8), 'YYYYMMDD') < before_day
-    order by c.relname
-  loop
+  select coalesce(array_agg(c.relname::text order by c.relname), '{}') into names
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid
+  where i.inhparent = 'change_log'::regclass and c.relname ~ '^change_log_\d{8}$'
+    and to_date(right(c.relname, 8), 'YYYYMMDD') < before_day;
+  foreach name in array names loop
+    execute format('lock table %I in share mode', name);
     execute format('insert into change_log_forgotten (scope_kind, scope_id, xid)
                     select scope_kind, scope_id, max(xid::text::numeric)::text::xid8 from %I group by scope_kind, scope_id
                     on conflict (scope_kind, scope_id) do update set xid = excluded.xid
-                    where change_log_forgotten.xid < excluded.xid', part.relname);
-    execute format('drop table %I', part.relname);
-    dropped := dropped + 1;
+                    where change_log_forgotten.xid < excluded.xid', name);
   end loop;
-  return dropped;
+  with gone as (
+    delete from change_log_default where ts < (before_day::text || ' 00:00+00')::timestamptz
+    returning scope_kind, scope_id, xid
+  )
+  insert into change_log_forgotten (scope_kind, scope_id, xid)
+  select scope_kind, scope_id, max(xid::text::numeric)::text::xid8 from gone group by scope_kind, scope_id
+  on conflict (scope_kind, scope_id) do update set xid = excluded.xid where change_log_forgotten.xid < excluded.xid;
+  foreach name in array names loop
+    lock table only change_log in access exclusive mode;
+    execute format('drop table %I', name);
+  end loop;
+  return cardinality(names);
 end $$;
 
 select change_log_make_partitions((now() at time zone 'UTC')::date, 8);

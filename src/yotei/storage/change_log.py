@@ -1,0 +1,227 @@
+"""Reading the change log: every committed change exactly once, in no gap, whoever is still writing.
+
+A `Position` is a snapshot of PostgreSQL. What a reader asks for next are the rows of transactions that were *not*
+visible in it and are visible now; the snapshot of that read is the next position. Sequence numbers would not do (one
+is taken before its row is visible, so a later number can be seen first), nor waiting for the oldest open transaction
+(one forgotten writer would hold up everyone).
+
+On a hot standby the list of running transactions is empty even when some run, so there only what lies before the
+oldest of them counts: still exactly once, but delayed by a long writer on the primary.
+
+An answer has a bound. A page that is full leaves a position in the middle: the snapshot that the page was read
+under is kept until its last page, and the next page goes on after the last row, so the set that is paged is fixed.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Final, Self
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+from yotei.errors import Code, Problem
+from yotei.storage import statements
+from yotei.storage.pool import Source
+
+PAGE_SIZE_DEFAULT: Final = 10_000
+# A position younger than this cannot have been forgotten: partitions live for days.
+FORGOTTEN_AGE_MIN_S: Final = 3_600
+# xip lists are as long as there are open transactions; a longer token is not one of ours.
+RUNNING_MAX: Final = 10_000
+XID_MAX: Final = 2**64 - 1
+
+_SQL: Final = statements.load("yotei.storage")
+_TOKEN: Final = re.compile(
+    r"(\d{1,20}):(\d{1,20}):([\d,]*)@(\d{1,15})(?:;(\d{1,20}):(\d{1,20}):([\d,]*);(\d{1,20}),(\d{1,19}))?"
+)
+
+
+class PositionForgotten(Exception):
+    """Changes after this position were dropped by age: the reader has to start over."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """`pg_snapshot`: transactions below `xmin` are over, from `xmax` on not begun, `running` ones were open."""
+
+    xmin: int
+    xmax: int
+    running: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.xmin}:{self.xmax}:{','.join(map(str, self.running))}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of PostgreSQL's text form; raises ValueError."""
+        xmin, xmax, running = text.split(":")
+        return cls._checked(int(xmin), int(xmax), running)
+
+    @classmethod
+    def _checked(cls, xmin: int, xmax: int, running_text: str) -> Self:
+        running = tuple(int(xid) for xid in running_text.split(",")) if running_text else ()
+        ordered = all(a < b for a, b in pairwise(running))
+        within = not running or (xmin <= running[0] and running[-1] < xmax)
+        if not (0 < xmin <= xmax <= XID_MAX and ordered and within and len(running) <= RUNNING_MAX):
+            raise ValueError("not a snapshot")
+        return cls(xmin, xmax, running)
+
+    def sees(self, xid: int) -> bool:
+        """Whether a committed transaction is visible in it: PostgreSQL's own rule."""
+        return xid < self.xmin or (xid < self.xmax and xid not in self.running)
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far a reader has come. Its text is a token that can be given away: it names transactions, nothing else.
+
+    `taken_at_ms` is PostgreSQL's clock when the snapshot was taken. `until`, `last_xid` and `last_seq` are set in
+    the middle of an answer of several pages.
+    """
+
+    since: Snapshot
+    taken_at_ms: int
+    until: Snapshot | None = None
+    last_xid: int = 0
+    last_seq: int = 0
+
+    def __str__(self) -> str:
+        rest = "" if self.until is None else f";{self.until};{self.last_xid},{self.last_seq}"
+        return f"{self.since}@{self.taken_at_ms}{rest}"
+
+    @classmethod
+    def parse(cls, token: str) -> Self:
+        """Raises Problem (invalid_cursor) for a text that is not a position."""
+        match = _TOKEN.fullmatch(token)
+        try:
+            if match is None:
+                raise ValueError(token)
+            since = Snapshot.parse(":".join(match.group(1, 2, 3)))
+            if match[5] is None:
+                return cls(since, int(match[4]))
+            until = Snapshot.parse(":".join(match.group(5, 6, 7)))
+            last_xid, last_seq = int(match[8]), int(match[9])
+            if last_xid > XID_MAX or last_seq >= 2**63:
+                raise ValueError(token)
+            return cls(since, int(match[4]), until, last_xid, last_seq)
+        except ValueError:
+            raise Problem(Code.INVALID_CURSOR, "This is not a position of the change log.") from None
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A period that a change touches; None is unbounded."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One row of the change log; `new_span` where the thing is now, `old_span` where it was."""
+
+    seq: int
+    xid: int
+    ts: datetime
+    actor_id: UUID | None
+    scope_kind: str
+    scope_id: UUID
+    entity: str
+    entity_id: UUID
+    user_id: UUID | None
+    op: str
+    old_span: Span | None
+    new_span: Span | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Changes by transaction, then in the order in which they were made; `has_more` asks to read on at once."""
+
+    changes: tuple[Change, ...]
+    position: Position
+    has_more: bool
+
+
+async def position_now(source: Source) -> Position:
+    """A reader that begins here sees what is committed from now on."""
+    row = await source.fetchrow(_SQL["position_now"])
+    assert row is not None
+    return Position(Snapshot.parse(row["snapshot"]), row["taken_at_ms"])
+
+
+async def position_at(source: Source, moment: datetime) -> Position:
+    """A reader that begins here sees at least what was written since `moment`, and perhaps a little before it."""
+    now = await position_now(source)
+    row = await source.fetchrow(_SQL["position_at"], moment)
+    oldest = min(now.since.xmin, int(row["xid"])) if row is not None else now.since.xmin
+    return Position(Snapshot(oldest, oldest), min(now.taken_at_ms, round(moment.timestamp() * 1000)))
+
+
+async def read_since(
+    source: Source,
+    position: Position,
+    *,
+    transaction_max_s: float,
+    limit: int = PAGE_SIZE_DEFAULT,
+    scope_id: UUID | None = None,
+) -> Page:
+    """What was committed since `position`, each change once.
+
+    `transaction_max_s` is the longest that a transaction stays open: it bounds how far back a row can lie that has
+    become visible since, so that older partitions are left alone. Raises `PositionForgotten`.
+    """
+    if scope_id is not None or time.time() - position.taken_at_ms / 1000 > FORGOTTEN_AGE_MIN_S:
+        forgotten = await source.fetchrow(_SQL["forgotten_since"], str(position.since), scope_id)
+        assert forgotten is not None
+        if forgotten["forgotten"]:
+            raise PositionForgotten(str(position))
+    oldest = datetime.fromtimestamp(position.taken_at_ms / 1000, UTC) - timedelta(seconds=transaction_max_s)
+    rows = await source.fetch(
+        _SQL["read_since"],
+        str(position.since),
+        None if position.until is None else str(position.until),
+        str(position.last_xid),
+        position.last_seq,
+        [str(xid) for xid in position.since.running],
+        limit,
+        scope_id,
+        oldest,
+    )
+    until = Snapshot.parse(rows[0]["snapshot"])
+    changes = _changes(rows)
+    if len(changes) < limit:
+        # The next position is as old as its snapshot: for later pages that is when the first one was read.
+        taken_at_ms = rows[0]["taken_at_ms"] if position.until is None else position.taken_at_ms
+        return Page(changes, Position(until, taken_at_ms), has_more=False)
+    last = changes[-1]
+    middle = Position(position.since, position.taken_at_ms, until, last.xid, last.seq)
+    return Page(changes, middle, has_more=True)
+
+
+async def epoch(source: Source) -> str:
+    """Positions of one epoch can be compared; after a fail-over or a restore it is another one."""
+    row = await source.fetchrow(_SQL["epoch"])
+    assert row is not None
+    text: str = row["epoch"]
+    return text
+
+
+def _changes(rows: Sequence[Record]) -> tuple[Change, ...]:
+    return tuple(
+        Change(
+            seq=row["seq"],
+            xid=int(row["xid"]),
+            ts=row["ts"],
+            actor_id=row["actor_id"],
+            scope_kind=row["scope_kind"],
+            scope_id=row["scope_id"],
+            entity=row["entity"],
+            entity_id=row["entity_id"],
+            user_id=row["user_id"],
+            op=row["op"],
+            old_span=Span(row["old_start"], row["old_end"]) if row["has_old_span"] else None,
+            new_span=Span(row["new_start"], row["new_end"]) if row["has_new_span"] else None,
+        )
+        for row in rows
+        if row["seq"] is not None
+    )

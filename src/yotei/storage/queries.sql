@@ -1,0 +1,75 @@
+-- name: position_now
+-- The position from which a reader sees only what is committed later.
+select case when pg_is_in_recovery() then pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':'
+            else s::text end as snapshot,
+       (extract(epoch from now()) * 1000)::bigint as taken_at_ms
+from pg_current_snapshot() s
+
+-- name: position_at
+-- The oldest transaction that wrote to the change log since a moment: a position there misses nothing of that time.
+select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limit 1
+
+-- name: read_since
+-- Changes that were not visible in snapshot $1 and are in $2 (by default: the one of this statement), in the order of
+-- their transactions, after row ($3, $4) of an earlier page; of scope $7 when it is given; at most $6 of them.
+with til as materialized (
+  select coalesce($2::text::pg_snapshot,
+                  case when pg_is_in_recovery()
+                       then (pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':')::pg_snapshot
+                       else s end) as snapshot
+  from pg_current_snapshot() s
+)
+select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
+       c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
+       nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
+       nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
+       c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
+from til t left join lateral (
+  -- Two branches, so that each is led by the index on xid however long a writer has been open.
+  select * from (
+    (select l.* from change_log l
+     where l.xid >= greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8)
+       and (l.xid > $3::text::xid8 or l.seq > $4)
+       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and ($7::uuid is null or l.scope_id = $7)
+     order by l.xid, l.seq limit $6)
+    union all
+    (select l.* from change_log l
+     where l.xid = any ($5::text[]::xid8[])
+       and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4))
+       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and ($7::uuid is null or l.scope_id = $7)
+     order by l.xid, l.seq limit $6)
+  ) both_kinds
+  order by xid, seq
+  limit $6
+) c on true
+order by c.xid, c.seq
+
+-- name: forgotten_since
+-- Whether changes that were not visible in snapshot $1 were dropped by age; of scope $2 when it is given.
+select exists (
+  select from change_log_forgotten f
+  where ($2::uuid is null or f.scope_id = $2) and not pg_visible_in_snapshot(f.xid, $1::text::pg_snapshot)
+) as forgotten
+
+-- name: epoch
+-- Which history positions belong to: server, timeline, database (a restore makes another one).
+select (select system_identifier from pg_control_system())::text
+       || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
+                      else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
+       || '.' || (select oid from pg_database where datname = current_database()) as epoch
+
+-- name: set_timeouts
+-- For the rest of this transaction: give up on locks rather than make writers queue, take time for the work.
+select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)
+
+-- name: try_maintenance_turn
+-- Whether this node may maintain the partitions now; held until the end of the transaction.
+select pg_try_advisory_xact_lock($1) as ours
+
+-- name: make_partitions
+-- Daily partitions of the change log, from today on.
+select change_log_make_partitions((now() at time zone 'UTC')::date, $1) as made
+
+-- name: drop_partitions
+-- Drop the days before today minus $1, remembering what is forgotten.
+select change_log_drop_partitions((now() at time zone 'UTC')::date - $1::integer) as dropped

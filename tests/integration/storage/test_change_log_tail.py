@@ -1,0 +1,297 @@
+"""The tail: every committed change exactly once, in no gap, not held up by an open writer. On each PostgreSQL."""
+
+import asyncio
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from yotei.storage.change_log import (
+    Change,
+    Position,
+    PositionForgotten,
+    Snapshot,
+    epoch,
+    position_at,
+    position_now,
+    read_since,
+)
+from yotei.storage.maintenance import maintain
+from yotei.storage.pool import Database, Transaction
+from yotei.storage.statements import Statement, load
+
+DAY_S = 86_400.0
+
+
+def sql(text: str, name: str = "test.statement") -> Statement:
+    return Statement(name=name, sql=text, purpose="test")
+
+
+LOG = sql(
+    "insert into change_log (scope_kind, scope_id, entity, entity_id, op) values ('system', $1, 'bulk', $2, 'load')"
+)
+
+
+async def log(transaction: Transaction, scope: UUID | None = None) -> UUID:
+    entity = uuid4()
+    await transaction.execute(LOG, scope or entity, entity)
+    return entity
+
+
+async def read_all(database: Database, position: Position, limit: int = 10_000) -> tuple[list[Change], Position]:
+    changes: list[Change] = []
+    while True:
+        page = await read_since(database, position, transaction_max_s=DAY_S, limit=limit)
+        changes += page.changes
+        position = Position.parse(str(page.position))
+        if not page.has_more:
+            return changes, position
+
+
+async def test_every_change_exactly_once_among_writers_rollbacks_savepoints_and_open_transactions(
+    every_database: Database,
+) -> None:
+    chance = random.Random(7)
+    truth: set[UUID] = set()
+    position = await position_now(every_database)
+    seen: list[Change] = []
+    writing = True
+
+    async def writer() -> None:
+        for _ in range(40):
+            written: list[UUID] = []
+            commits = chance.random() < 0.8
+            try:
+                async with every_database.transaction() as transaction:
+                    written.append(await log(transaction))
+                    await asyncio.sleep(chance.choice([0, 0, 0.001, 0.02]))
+                    if chance.random() < 0.5:
+                        await transaction.execute(sql("savepoint inner_one"))
+                        inner = await log(transaction)
+                        if chance.random() < 0.5:
+                            await transaction.execute(sql("rollback to savepoint inner_one"))
+                        else:
+                            written.append(inner)
+                    if not commits:
+                        raise ZeroDivisionError
+                truth.update(written)
+            except ZeroDivisionError:
+                pass
+
+    async def long_writer() -> None:
+        async with every_database.transaction() as transaction:
+            truth.add(await log(transaction))
+            await asyncio.sleep(0.3)
+            truth.add(await log(transaction))
+
+    async def tail() -> None:
+        nonlocal position
+        while writing:
+            changes, position = await read_all(every_database, position, limit=chance.choice([1, 3, 10_000]))
+            seen.extend(changes)
+            await asyncio.sleep(chance.choice([0, 0.005, 0.02]))
+
+    tailing = asyncio.create_task(tail())
+    await asyncio.gather(*(writer() for _ in range(6)), long_writer())
+    writing = False
+    await tailing
+    changes, position = await read_all(every_database, position)
+    seen.extend(changes)
+
+    times = Counter(change.entity_id for change in seen)
+    assert set(times) == truth
+    assert set(times.values()) == {1}
+    assert (await read_all(every_database, position))[0] == []
+
+
+async def test_an_open_writer_holds_up_nobody_and_comes_when_it_commits(every_database: Database) -> None:
+    position = await position_now(every_database)
+    async with every_database.transaction() as slow:
+        late = await log(slow)
+        async with every_database.transaction() as quick:
+            early = await log(quick)
+        before_commit, position = await read_all(every_database, position)
+    after_commit, _ = await read_all(every_database, position)
+
+    assert [change.entity_id for change in before_commit] == [early]
+    assert [change.entity_id for change in after_commit] == [late]
+
+
+async def test_transactions_are_compared_as_numbers_not_as_text(every_database: Database) -> None:
+    position = await position_now(every_database)
+    written = []
+    async with every_database.transaction() as transaction:
+        written.append(await log(transaction))
+        # 9 comes after 10 in text: rows with made-up, old transaction ids on both sides of a power of ten.
+        for xid in ("9", "10", "99", "100"):
+            await transaction.execute(
+                sql(
+                    "insert into change_log (xid, scope_kind, scope_id, entity, entity_id, op) "
+                    "values ($1::text::xid8, 'system', $2, 'bulk', $2, 'load')"
+                ),
+                xid,
+                uuid4(),
+            )
+
+    changes, _ = await read_all(every_database, Position(Snapshot(9, 9), position.taken_at_ms), limit=2)
+
+    xids = [change.xid for change in changes]
+    assert xids[:4] == [9, 10, 99, 100]
+    assert xids == sorted(xids)
+
+
+async def test_a_page_of_pages_is_one_fixed_set_whatever_is_committed_meanwhile(every_database: Database) -> None:
+    start = await position_now(every_database)
+    async with every_database.transaction() as transaction:
+        first = [await log(transaction) for _ in range(5)]
+    page = await read_since(every_database, start, transaction_max_s=DAY_S, limit=2)
+    async with every_database.transaction() as transaction:
+        later = await log(transaction)
+
+    rest, position = await read_all(every_database, page.position, limit=2)
+    after, _ = await read_all(every_database, position)
+
+    assert [change.entity_id for change in (*page.changes, *rest)] == first
+    assert [change.entity_id for change in after] == [later]
+
+
+async def test_the_readers_own_uncommitted_rows_wait_for_their_commit(every_database: Database) -> None:
+    start = await position_now(every_database)
+    async with every_database.transaction() as transaction:
+        mine = await log(transaction)
+        page = await read_since(transaction, start, transaction_max_s=DAY_S)
+    after, _ = await read_all(every_database, page.position)
+
+    assert page.changes == ()
+    assert [change.entity_id for change in after] == [mine]
+
+
+async def test_a_scope_is_read_alone(every_database: Database) -> None:
+    start = await position_now(every_database)
+    scope = uuid4()
+    async with every_database.transaction() as transaction:
+        mine = await log(transaction, scope)
+        await log(transaction)
+
+    page = await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=scope)
+
+    assert [change.entity_id for change in page.changes] == [mine]
+
+
+async def test_a_position_by_time_misses_nothing_since_then(every_database: Database) -> None:
+    async with every_database.transaction() as transaction:
+        written = [await log(transaction) for _ in range(3)]
+
+    position = await position_at(every_database, datetime.now(UTC) - timedelta(minutes=1))
+    changes, _ = await read_all(every_database, position)
+
+    assert {change.entity_id for change in changes} >= set(written)
+
+
+async def test_reading_is_led_by_the_index_on_the_transaction(every_database: Database) -> None:
+    async with every_database.transaction() as transaction:
+        await transaction.execute(
+            sql(
+                "insert into change_log (xid, scope_kind, scope_id, entity, entity_id, op) select n::text::xid8, "
+                "'system', gen_random_uuid(), 'bulk', gen_random_uuid(), 'load' from generate_series(3, 20000) n"
+            )
+        )
+    await every_database.execute(sql("analyze change_log"))
+    statement = load("yotei.storage")["read_since"]
+    day_ago = datetime.now(UTC) - timedelta(days=1)
+
+    rows = await every_database.fetch(
+        sql(f"explain analyze {statement.sql}"), "30000:30002:30001", None, "0", 0, ["30001"], 1000, None, day_ago
+    )
+
+    plan = "\n".join(row[0] for row in rows)
+    assert f"Seq Scan on change_log_{datetime.now(UTC):%Y%m%d}" not in plan, plan
+
+
+async def test_old_partitions_are_dropped_and_positions_before_them_are_told_so(every_database: Database) -> None:
+    old, kept = uuid4(), uuid4()
+    start = await position_now(every_database)
+    await every_database.fetch(sql("select change_log_make_partitions((now() at time zone 'UTC')::date - 40, 3)"))
+    async with every_database.transaction() as transaction:
+        await log(transaction, kept)
+        await transaction.execute(
+            sql(
+                "insert into change_log (ts, scope_kind, scope_id, entity, entity_id, op) "
+                "values (now() - interval '40 days', 'system', $1, 'bulk', $1, 'load')"
+            ),
+            old,
+        )
+
+    done = await maintain(every_database, days_ahead=10, keep_days=30)
+    again = await maintain(every_database, days_ahead=10, keep_days=30)
+
+    assert (done.made, done.dropped, done.complete) == (3, 3, True)
+    assert (again.made, again.dropped) == (0, 0)
+    with pytest.raises(PositionForgotten):
+        await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=old)
+    with pytest.raises(PositionForgotten):
+        long_ago = Position(start.since, start.taken_at_ms - 40 * 86_400_000)
+        await read_since(every_database, long_ago, transaction_max_s=DAY_S)
+    assert len((await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=kept)).changes) == 1
+    assert (await read_since(every_database, await position_now(every_database), transaction_max_s=DAY_S)).changes == ()
+
+
+async def test_a_day_that_was_not_made_in_time_is_made_later_with_its_rows(every_database: Database) -> None:
+    day = datetime.now(UTC) + timedelta(days=9)
+    entity = uuid4()
+    await every_database.execute(
+        sql(
+            "insert into change_log (ts, scope_kind, scope_id, entity, entity_id, op) "
+            "values ($1, 'system', $2, 'bulk', $2, 'load')"
+        ),
+        day,
+        entity,
+    )
+    where = sql("select tableoid::regclass::text as name from change_log where entity_id = $1")
+    before = await every_database.fetchrow(where, entity)
+
+    await maintain(every_database, days_ahead=10, keep_days=30)
+
+    after = await every_database.fetchrow(where, entity)
+    assert before is not None and after is not None
+    assert before["name"] == "change_log_default"
+    assert after["name"] == f"change_log_{day:%Y%m%d}"
+
+
+async def test_rows_of_the_default_partition_are_forgotten_by_age_too(every_database: Database) -> None:
+    scope = uuid4()
+    start = await position_now(every_database)
+    await every_database.execute(
+        sql(
+            "insert into change_log (ts, scope_kind, scope_id, entity, entity_id, op) "
+            "values (now() - interval '90 days', 'system', $1, 'bulk', $1, 'load')"
+        ),
+        scope,
+    )
+
+    await maintain(every_database, days_ahead=1, keep_days=30)
+
+    assert await every_database.fetch(sql("select 1 from change_log where scope_id = $1"), scope) == []
+    with pytest.raises(PositionForgotten):
+        await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=scope)
+
+
+async def test_a_log_that_cannot_be_locked_is_maintained_another_time(every_database: Database) -> None:
+    await every_database.fetch(sql("select change_log_make_partitions((now() at time zone 'UTC')::date - 40, 1)"))
+
+    async with every_database.transaction() as reader:
+        await reader.fetch(sql("select 1 from change_log limit 1"))
+        done = await maintain(every_database, days_ahead=12, keep_days=30)
+
+    assert (done.dropped, done.complete) == (0, False)
+    assert done.made == 5 or done.made == 0
+    assert (await maintain(every_database, days_ahead=12, keep_days=30)).dropped == 1
+
+
+async def test_the_epoch_names_server_timeline_and_database(every_database: Database) -> None:
+    first = await epoch(every_database)
+
+    assert first == await epoch(every_database)
+    assert [part.isdecimal() for part in first.split(".")] == [True, True, True]
