@@ -109,15 +109,26 @@ def nth_start(rule: Rule, dtstart: datetime, n: int) -> datetime | None:
 
 
 def last_start(rule: Rule, dtstart: datetime, until: datetime) -> datetime | None:
-    """The last wall-clock start not after `until`; looks backwards in doubling steps, so old series cost no more."""
-    until = min(until, END_OF_TIME - timedelta(seconds=1))
-    reach = _period_length(rule) * 2
-    while True:
-        low = dtstart if until - dtstart <= reach else until - reach
-        last = max(starts_between(rule, dtstart, low, until + timedelta(seconds=1)), default=None)
-        if last is not None or low == dtstart:
-            return last
+    """The last wall-clock start not after `until`.
+
+    Looks back in doubling steps until something fires, then halves what it saw, so that neither the
+    age of the series nor a burst of instances long before `until` is walked through.
+    """
+    high = min(until, END_OF_TIME - timedelta(seconds=1)) + timedelta(seconds=1)
+    reach = few = _period_length(rule) * 2
+    low = high
+    while low > dtstart:
+        low = dtstart if high - dtstart <= reach else high - reach
+        if next(starts_between(rule, dtstart, low, high), None) is not None:
+            break
         reach *= 2
+    while high - low > few:
+        middle = low + (high - low) / 2
+        if next(starts_between(rule, dtstart, middle, high), None) is not None:
+            low = middle
+        else:
+            high = middle
+    return max(starts_between(rule, dtstart, low, high), default=None)
 
 
 # --- YEARLY, MONTHLY, WEEKLY, DAILY -----------------------------------------------------------------

@@ -293,3 +293,11 @@ def test_a_zone_is_found_by_any_of_its_names(tzid: str, key: str) -> None:
 def test_an_unknown_zone_says_so(tzid: str) -> None:
     with pytest.raises(UnknownZone):
         resolve(tzid)
+
+
+def test_the_end_of_a_series_is_found_behind_a_long_silence() -> None:
+    january_seconds = series("2026-01-01T09:00", "FREQ=SECONDLY;BYMONTH=1;UNTIL=20261215T000000Z")
+    leap_days = series("2024-02-29T09:00", "FREQ=YEARLY;UNTIL=20270101T000000Z")
+
+    assert span(january_seconds)[1] == at("2026-01-31T23:59:59") + HOUR
+    assert span(leap_days)[1] == at("2024-02-29T10:00")
