@@ -49,6 +49,8 @@ CASES = (
     Case("FREQ=WEEKLY;COUNT=6000;BYDAY=MO,WE,FR"),
     Case("FREQ=DAILY;COUNT=20000"),
     Case("FREQ=HOURLY;COUNT=60000;INTERVAL=6;BYMINUTE=30"),
+    Case("FREQ=MINUTELY;COUNT=500000;INTERVAL=45"),
+    Case("FREQ=SECONDLY;COUNT=800000;INTERVAL=1700"),
     Case("FREQ=YEARLY;BYMONTH=10;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1,-1"),
     # 29 February is skipped, not moved, in common years; the window is February 2028.
     Case(
