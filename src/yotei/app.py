@@ -26,6 +26,7 @@ from yotei.api.problems import answer_problem
 from yotei.api.proxies import behind_proxies
 from yotei.api.rate import Buckets, rate_limited
 from yotei.api.rest import calendars, events, resources, tokens, users
+from yotei.api.strict import strict
 from yotei.observe import log
 from yotei.settings import Settings
 from yotei.storage import maintenance
@@ -67,6 +68,7 @@ def doors(config: Settings) -> Litestar:
             health.readyz,
         ],
         dependencies={"viewer": Provide(auth.provide_viewer)},
+        guards=[strict],
         exception_handlers={Exception: answer_problem},
         state=State({"limits": config.limits}),
         lifespan=[_storage(config)],

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 import structlog
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from yotei.observe import budget
@@ -23,7 +24,7 @@ def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
     """Wrap the application; in strict mode the statement beyond `statements_max` is refused, else it is logged."""
 
     async def observe(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         started = time.perf_counter()

@@ -44,6 +44,12 @@ _BY_STATUS: Final = {
 }
 
 
+_DETAILS: Final = {
+    Code.NOT_FOUND: "There is nothing at this path.",
+    Code.METHOD_NOT_ALLOWED: "This path does not take this method; `Allow` lists those that it does.",
+}
+
+
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDocument]:
     """The handler of every exception of the application."""
     problem, headers = as_problem(error)
@@ -78,7 +84,7 @@ def as_problem(error: Exception) -> tuple[Problem, dict[str, str]]:
         return Problem(Code.INVALID_REQUEST, detail, faults=faults), {}
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         code = _BY_STATUS[error.status_code]
-        return Problem(code, error.detail or code.title), dict(error.headers or {})
+        return Problem(code, _DETAILS.get(code, error.detail or code.title)), dict(error.headers or {})
     return Problem(Code.INTERNAL, "Something failed that should not have. The request id finds it in the log."), {}
 
 

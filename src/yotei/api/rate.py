@@ -7,9 +7,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from litestar import Request
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from yotei.api.problems import answer_problem
@@ -46,7 +47,7 @@ def rate_limited(app: ASGIApp, buckets: Buckets) -> ASGIApp:
     """Refuse with 429 and Retry-After before anything is read or asked."""
 
     async def limit(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] != ScopeType.HTTP or scope["path"] in OPEN_PATHS:
             await app(scope, receive, send)
             return
         wait_s = buckets.take(_caller(scope))
@@ -55,7 +56,7 @@ def rate_limited(app: ASGIApp, buckets: Buckets) -> ASGIApp:
             return
         seconds = int(wait_s) + 1
         problem = Problem(Code.RATE_LIMITED, f"Too many requests; come back in {seconds} s.", retry_after_s=seconds)
-        request: Request[object, object, object] = Request(scope, receive, send)
+        request: Request[Any, Any, Any] = Request(scope, receive, send)
         response = answer_problem(request, problem).to_asgi_response(None, request)
         await response(scope, receive, send)
 

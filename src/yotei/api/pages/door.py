@@ -8,13 +8,16 @@ from litestar import Response, get
 from yotei.api import pages
 from yotei.errors import Code, not_found
 
+# The framework adds the charset.
+HTML: Final = "text/html"
+
 
 @get("/docs", include_in_schema=False)
 async def docs() -> Response[bytes]:
     return Response(
         pages.docs_page(),
         headers={**pages.PAGE_HEADERS, "Content-Security-Policy": pages.DOCS_CSP},
-        media_type=pages.PAGE_MEDIA_TYPE,
+        media_type=HTML,
     )
 
 
@@ -24,7 +27,7 @@ async def asset(name: str) -> Response[bytes]:
     if found is None:
         raise not_found("file")
     content, media_type = found
-    return Response(content, headers=pages.ASSET_HEADERS, media_type=media_type)
+    return Response(content, headers=pages.ASSET_HEADERS, media_type=media_type.partition(";")[0])
 
 
 @get("/docs/errors", include_in_schema=False)
@@ -41,7 +44,7 @@ async def errors() -> Response[bytes]:
     return Response(
         html.encode(),
         headers={**pages.PAGE_HEADERS, "Content-Security-Policy": pages.GRAPHIQL_CSP},
-        media_type=pages.PAGE_MEDIA_TYPE,
+        media_type=HTML,
     )
 
 

@@ -34,9 +34,7 @@ Expand = Annotated[
 ]
 Order = Annotated[Literal["asc", "desc"], Parameter(description="By start, then id.")]
 Limit = Annotated[int | None, Parameter(description="Events in the page; bounded by the server.", required=False)]
-StatusFilter = Annotated[
-    Status | None, Parameter(query="status", description="Only events of this status.", required=False)
-]
+StatusFilter = Annotated[Status | None, Parameter(description="Only events of this status.", required=False)]
 Organizer = Annotated[UUID | None, Parameter(description="Only events organised by this person.", required=False)]
 AttendeeFilter = Annotated[
     UUID | None, Parameter(description="Only events to which this person is invited.", required=False)
@@ -80,7 +78,7 @@ async def list_calendar_events(
     order: Order = "asc",
     limit: Limit = None,
     cursor: Cursor = None,
-    event_status: StatusFilter = None,
+    status: StatusFilter = None,
     organizer_id: Organizer = None,
     attendee_id: AttendeeFilter = None,
     resource_id: ResourceFilter = None,
@@ -100,7 +98,7 @@ async def list_calendar_events(
         order,
         limit,
         cursor,
-        event_status,
+        status,
         organizer_id,
         attendee_id,
         resource_id,
@@ -122,7 +120,7 @@ async def list_events(
     order: Order = "asc",
     limit: Limit = None,
     cursor: Cursor = None,
-    event_status: StatusFilter = None,
+    status: StatusFilter = None,
     organizer_id: Organizer = None,
     attendee_id: AttendeeFilter = None,
     resource_id: ResourceFilter = None,
@@ -139,7 +137,7 @@ async def list_events(
         order,
         limit,
         cursor,
-        event_status,
+        status,
         organizer_id,
         attendee_id,
         resource_id,
@@ -160,7 +158,7 @@ async def list_agenda(
     order: Order = "asc",
     limit: Limit = None,
     cursor: Cursor = None,
-    event_status: StatusFilter = None,
+    status: StatusFilter = None,
     organizer_id: Organizer = None,
     attendee_id: AttendeeFilter = None,
     resource_id: ResourceFilter = None,
@@ -177,7 +175,7 @@ async def list_agenda(
         order,
         limit,
         cursor,
-        event_status,
+        status,
         organizer_id,
         attendee_id,
         resource_id,

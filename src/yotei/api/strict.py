@@ -1,0 +1,45 @@
+"""What the framework would let pass: query parameters that no route knows, and bodies that are not JSON.
+
+A mistyped filter must not silently give everything.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.params import ParameterKwarg
+
+from yotei.errors import Code, Fault, Problem
+
+PREFIX: Final = "/api/"
+_NOT_FROM_THE_QUERY: Final = frozenset({"request", "state", "viewer", "data"})
+
+
+def strict(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A guard of every route below `/api/`: Problem `invalid_request` or `unsupported_media_type`."""
+    if not connection.scope["path"].startswith(PREFIX):
+        return
+    known = _query_names(handler)
+    unknown = sorted(set(connection.query_params) - known)
+    if unknown:
+        expected = f"expected some of {', '.join(sorted(known))}" if known else "this takes no parameters"
+        faults = tuple(Fault(f"query.{name}", f"there is no such parameter; {expected}") for name in unknown)
+        raise Problem(Code.INVALID_REQUEST, f"query.{unknown[0]}: {faults[0].detail}", faults=faults)
+    if "data" in handler.parsed_fn_signature.parameters:
+        media_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise Problem(Code.UNSUPPORTED_MEDIA_TYPE, "Expected a body of `Content-Type: application/json`.")
+
+
+@lru_cache(maxsize=1_024)
+def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
+    names = set()
+    in_path = set("/".join(handler.paths).replace("{", "/").replace(":", "/").split("/"))
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if name in _NOT_FROM_THE_QUERY or name in in_path:
+            continue
+        kwarg = field.kwarg_definition
+        alias = kwarg.query if isinstance(kwarg, ParameterKwarg) else None
+        names.add(alias or name)
+    return frozenset(names)
