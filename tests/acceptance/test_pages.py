@@ -125,6 +125,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         if result.errors:
             answer["errors"] = [error.formatted for error in result.errors]
         body, media_type, headers = json.dumps(answer).encode(), "application/json", {"Server-Timing": TIMING}
+    elif path.startswith("/api/events/"):
+        body, media_type = json.dumps({"kind": "event", "title": path}).encode(), "application/json"
     elif path == "/openapi.json":
         body, media_type = json.dumps(OPENAPI).encode(), "application/json"
     else:
@@ -207,7 +209,17 @@ async def test_the_docs_page_shows_an_operation_and_its_schema_from_openapi_3_1(
     await expect(example).to_contain_text('"kind": "event"')
     await expect(example).to_contain_text("of one's own choice")
     await expect(example).to_contain_text('"name": "Aoi"')
-    await expect(page.get_by_role("button", name="Try it out")).to_be_visible()
+
+
+async def test_the_docs_page_tries_an_operation_out(page: Page) -> None:
+    await page.goto("/docs")
+    await page.get_by_text("/api/events/{id}").click()
+
+    await page.get_by_role("button", name="Try it out").click()
+    await page.get_by_placeholder("id").fill("7")
+    await page.get_by_role("button", name="Execute").click()
+
+    await expect(page.locator(".live-responses-table .response").first).to_contain_text('"title": "/api/events/7"')
 
 
 async def test_the_graphql_page_runs_a_query_and_says_what_it_cost(page: Page) -> None:
@@ -334,6 +346,18 @@ async def test_formatting_lays_out_and_changes_nothing_that_is_laid_out(page: Pa
 
     assert once == FORMATTED
     assert await page.evaluate("formatGraphQL", once) == FORMATTED
+
+
+@pytest.mark.parametrize("text", ['{ a(b: "open) }', "{ a % b }"])
+async def test_what_is_no_graphql_is_left_as_it_is(page: Page, text: str) -> None:
+    await page.goto("/graphql")
+    field = page.get_by_label("Query", exact=True)
+    await field.fill(text)
+
+    await page.get_by_role("button", name="Format").click()
+
+    await expect(page.get_by_role("status")).to_contain_text("Not formatted")
+    await expect(field).to_have_value(text)
 
 
 async def test_the_graphql_page_fits_a_narrow_window(page: Page) -> None:

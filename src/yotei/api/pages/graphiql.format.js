@@ -3,7 +3,25 @@
 
 const GRAPHQL_TOKEN = /"""[^]*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*|\.\.\.|[A-Za-z_]\w*|-?\d[\w.+-]*|[{}()[\]:=!@$|&]/g;
 
+// What the document says, without its layout: commas are layout too.
+function graphQLTokens(text) {
+  return [...text.matchAll(GRAPHQL_TOKEN)].map(([token]) => token.trimEnd());
+}
+
+// Raises when it meets what is no GraphQL, and rather than to say something else than before.
 function formatGraphQL(text) {
+  const strange = text.replace(GRAPHQL_TOKEN, "").match(/[^\s,\ufeff]/);
+  if (strange) throw new Error(`Not formatted: ${strange[0]} does not belong into a document`);
+  const laidOut = layOut(text);
+  const before = graphQLTokens(text);
+  const after = graphQLTokens(laidOut);
+  if (before.length !== after.length || before.some((token, index) => token !== after[index])) {
+    throw new Error("Not formatted: this document is beyond the formatter");
+  }
+  return laidOut;
+}
+
+function layOut(text) {
   const lines = [];
   let line = "";
   let depth = 0;

@@ -143,12 +143,12 @@ function write(text, values = undefined) {
 }
 
 function format() {
-  query.value = formatGraphQL(query.value);
   try {
-    if (variables.value.trim()) variables.value = JSON.stringify(JSON.parse(variables.value), null, 2);
+    query.value = formatGraphQL(query.value);
+    if (variables.value.trim()) variables.value = JSON.stringify(jsonObject(variables.value, "Variables"), null, 2);
     say("Formatted.");
   } catch (error) {
-    say(`Variables: ${error.message}`, true);
+    say(error.message, true);
   }
   keep();
 }
