@@ -33,7 +33,7 @@ STATEMENT_TIMEOUT_MS: Final = 600_000
 # How long a node waits for another one that is migrating.
 TURN_TIMEOUT_S: Final = 900
 TURN_POLL_S: Final = 0.1
-_LOCK_KEY: Final = 0x79_6F_74_65_69  # "yotei"
+_TAKE_LOCK: Final = f"select where pg_try_advisory_xact_lock({0x79_6F_74_65_69})"  # "yotei"
 
 _FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _HEADER: Final = re.compile(r"--\s*yotei:\s*(\S+)\s*")
@@ -283,9 +283,10 @@ async def _turn(guard: "asyncpg.Connection[Record]") -> AsyncGenerator[None]:
     async with guard.transaction():
         await guard.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
         # Asked again and again rather than waited for: a waiting statement holds a snapshot, for which a concurrent
-        # index build of the other node would wait in turn, for ever.
+        # index build of the other node would wait in turn, for ever. And as a simple query, whose command tag is the
+        # answer: the portal of a prepared one would keep its snapshot until the transaction ends.
         deadline_s = time.monotonic() + TURN_TIMEOUT_S
-        while not await guard.fetchval("select pg_try_advisory_xact_lock($1)", _LOCK_KEY):
+        while await guard.execute(_TAKE_LOCK) != "SELECT 1":
             if time.monotonic() >= deadline_s:
                 raise MigrationError(f"another node has been migrating for {TURN_TIMEOUT_S} s; nothing was done")
             await asyncio.sleep(TURN_POLL_S)
