@@ -1,0 +1,106 @@
+"""How deep, how repetitive a document may be. Counted on the syntax tree alone, before anything is validated: the time
+of validation itself grows with the square of what is repeated.
+
+Fragments count wherever they are spread, each measured once, so that the cost is that of the text and not of what it
+unfolds to. What cannot be measured (a fragment that is not there, one that holds itself) is for validation to refuse.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
+
+SPREADS_MAX: Final = 50
+"""Fragment spreads in a document; validation compares fragments in pairs."""
+
+_INTROSPECTION: Final = frozenset({"__schema", "__type"})
+
+
+class Size(NamedTuple):
+    """`depth` in levels of fields; `aliases` counts aliases and fields that are asked for again, fragments unfolded."""
+
+    depth: int
+    aliases: int
+
+
+class Bounds(NamedTuple):
+    depth_max: int
+    aliases_max: int
+
+
+def excess(document: DocumentNode, bounds: Bounds) -> str | None:
+    """What the document has too much of, as a sentence; None when it stays within its bounds."""
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    measured: dict[str, Size | None] = {}
+    spreads = sum(1 for one in document.definitions for _ in _spreads(getattr(one, "selection_set", None)))
+    if spreads > SPREADS_MAX:
+        return f"The document spreads {spreads} fragments; at most {SPREADS_MAX} are taken."
+    # Fragments that nothing spreads are measured too: they are validated like the others.
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    ours = [one for one in fragments.values() if not one.type_condition.name.value.startswith("__")]
+    sizes = [_measure(one.selection_set, fragments, measured) for one in [*operations, *ours]]
+    depth = max((size.depth for size in sizes), default=0)
+    if depth > bounds.depth_max:
+        return f"The document is {depth} levels deep; at most {bounds.depth_max} are taken."
+    aliases = sum(size.aliases for size in sizes[: len(operations)])
+    if max([aliases, *(size.aliases for size in sizes)]) > bounds.aliases_max:
+        return f"The document holds more than {bounds.aliases_max} aliases and repeated fields."
+    return None
+
+
+def _measure(
+    selected: SelectionSetNode | None,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    measured: dict[str, Size | None],
+) -> Size:
+    if selected is None:
+        return Size(0, 0)
+    depth = aliases = 0
+    names: set[str] = set()
+    for one in _flat(selected):
+        if isinstance(one, FieldNode):
+            if one.name.value in _INTROSPECTION:
+                continue  # bounded by a validation rule of its own
+            below = _measure(one.selection_set, fragments, measured)
+            depth = max(depth, 1 + below.depth)
+            answered_as = one.alias.value if one.alias else one.name.value
+            aliases += below.aliases + (one.alias is not None or answered_as in names)
+            names.add(answered_as)
+        else:
+            size = _fragment(one.name.value, fragments, measured)
+            depth = max(depth, size.depth)
+            aliases += size.aliases
+    return Size(depth, aliases)
+
+
+def _fragment(name: str, fragments: Mapping[str, FragmentDefinitionNode], measured: dict[str, Size | None]) -> Size:
+    if name not in measured:
+        measured[name] = None  # what is met again while it is being measured holds itself
+        fragment = fragments.get(name)
+        measured[name] = _measure(fragment.selection_set if fragment else None, fragments, measured)
+    return measured[name] or Size(0, 0)
+
+
+def _flat(selected: SelectionSetNode) -> Iterator[FieldNode | FragmentSpreadNode]:
+    """The fields and spreads of a selection, inline fragments opened."""
+    for one in selected.selections:
+        if isinstance(one, InlineFragmentNode):
+            yield from _flat(one.selection_set)
+        elif isinstance(one, FieldNode | FragmentSpreadNode):
+            yield one
+
+
+def _spreads(selected: SelectionSetNode | None) -> Iterator[FragmentSpreadNode]:
+    for one in _flat(selected) if selected else ():
+        if isinstance(one, FieldNode):
+            yield from _spreads(one.selection_set)
+        else:
+            yield one

@@ -1,0 +1,78 @@
+"""Enums: the domains' own words. A test holds each against the Literal that it stands for."""
+
+from enum import Enum
+
+import strawberry
+
+from yotei.api.graphql.fields import value
+
+
+@strawberry.enum(description="How much of an event the caller sees.")
+class Access(Enum):
+    FULL = value("full", "All of it.")
+    BUSY = value("busy", "Its time only; every field that could tell more is null.")
+
+
+@strawberry.enum(description="Whether an event takes place (RFC 5545 3.8.1.11).")
+class EventStatus(Enum):
+    CONFIRMED = value("CONFIRMED", "It takes place.")
+    TENTATIVE = value("TENTATIVE", "It may take place.")
+    CANCELLED = value("CANCELLED", "It does not take place.")
+
+
+@strawberry.enum(description="Whether an event takes up time (RFC 5545 3.8.2.7).")
+class Transparency(Enum):
+    OPAQUE = value("OPAQUE", "It makes those who attend busy.")
+    TRANSPARENT = value("TRANSPARENT", "It leaves them free.")
+
+
+@strawberry.enum(description="Who sees more than the time of an event (RFC 5545 3.8.1.3).")
+class Visibility(Enum):
+    PUBLIC = value("PUBLIC", "All who may read its calendar.")
+    PRIVATE = value("PRIVATE", "Owners and writers of its calendar.")
+    CONFIDENTIAL = value("CONFIDENTIAL", "Owners of its calendar.")
+
+
+@strawberry.enum(description="An attendee's answer to an invitation (RFC 5545 3.2.12).")
+class ResponseStatus(Enum):
+    NEEDS_ACTION = value("NEEDS_ACTION", "There is no answer yet.")
+    ACCEPTED = value("ACCEPTED", "They come.")
+    DECLINED = value("DECLINED", "They do not come.")
+    TENTATIVE = value("TENTATIVE", "They may come.")
+
+
+@strawberry.enum(description="What a member may do with a calendar.")
+class Role(Enum):
+    OWNER = value("OWNER", "Everything, sharing included.")
+    WRITER = value("WRITER", "Read and change its events.")
+    READER = value("READER", "Read its events.")
+    FREE_BUSY = value("FREE_BUSY", "See when it is busy, and nothing else.")
+
+
+@strawberry.enum(description="What kind of thing can be booked.")
+class ResourceKind(Enum):
+    ROOM = value("ROOM", "A room.")
+    EQUIPMENT = value("EQUIPMENT", "A piece of equipment.")
+
+
+@strawberry.enum(description="How series are told.")
+class Expand(Enum):
+    INSTANCES = value("instances", "As their instances within the window.")
+    MASTERS = value("masters", "Each once, with its rule.")
+
+
+@strawberry.enum(description="The order of events: by start, then id.")
+class Order(Enum):
+    ASC = value("asc", "Earliest first.")
+    DESC = value("desc", "Latest first.")
+
+
+@strawberry.enum(description="A day of the week.")
+class Weekday(Enum):
+    MON = value("mon", "Monday.")
+    TUE = value("tue", "Tuesday.")
+    WED = value("wed", "Wednesday.")
+    THU = value("thu", "Thursday.")
+    FRI = value("fri", "Friday.")
+    SAT = value("sat", "Saturday.")
+    SUN = value("sun", "Sunday.")

@@ -1,0 +1,143 @@
+"""What one request reads by: the viewer, the bounds, and a loader for each kind of thing, so that fields side by side
+are read together. Nothing is kept from one request to the next.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from graphql import DocumentNode
+
+from yotei.calendars import read as calendars
+from yotei.calendars.calendar import Calendar, Member
+from yotei.errors import Code, Problem
+from yotei.events import read as events
+from yotei.events.event import Event
+from yotei.loader import Loader
+from yotei.resources import read as resources
+from yotei.resources.resource import Resource
+from yotei.settings import LimitSettings
+from yotei.storage.pool import Source
+from yotei.users import read as users
+from yotei.users.user import Profile, Viewer
+
+READS_MAX: Final = 20
+"""Reads of one document. Each is one statement, so aliases cannot multiply statements without a bound."""
+EVENTS_MAX: Final = 20_000
+"""Events that one document may ask for, its pages taken as full: a page of calendars times a page of events."""
+MEMBERS_MAX: Final = 20_000
+"""Members that one document may ask for, counted alike."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Reading:
+    """One request. Every read of a resolver goes through here, and from here to a domain with the viewer."""
+
+    def __init__(self, source: Source, viewer: Viewer, limits: LimitSettings) -> None:
+        self.source: Final = source
+        self.viewer: Final = viewer
+        self.limits: Final = limits
+        # One instant for the whole document: equal arguments have to mean equal windows.
+        self.now: Final = datetime.now(UTC)
+        self._reads = 0
+        self._events = 0
+        self._members = 0
+        self._of_calendars: dict[events.Query, Loader[UUID, events.Page]] = {}
+        self._events_by_id: dict[ZoneInfo, Loader[UUID, Event]] = {}
+        self._members_of: dict[int, Loader[UUID, tuple[Member, ...]]] = {}
+
+    def read(self) -> None:
+        """Count a read before it is made; Problem `invalid_request` for one too many."""
+        self._reads += 1
+        if self._reads > READS_MAX:
+            raise Problem(Code.INVALID_REQUEST, f"The document needs more than {READS_MAX} reads; ask for it in parts.")
+
+    async def agenda(self, query: events.Query) -> events.Page:
+        self._expect_events(query.limit)
+        self.read()
+        return await events.agenda(self.source, self.viewer, query)
+
+    def events_of(self, query: events.Query) -> Loader[UUID, events.Page]:
+        """Lists of events by calendar, those of the same query together; None where there is none to be read."""
+
+        async def load(ids: Sequence[UUID]) -> Sequence[events.Page | None]:
+            self._expect_events(len(ids) * query.limit)
+            return await events.list_calendars(self.source, self.viewer, ids, query)
+
+        if query not in self._of_calendars:
+            self._of_calendars[query] = self._loader(load, events.CALENDARS_MAX)
+        return self._of_calendars[query]
+
+    def event(self, zone: ZoneInfo) -> Loader[UUID, Event]:
+        """Single events by id, told in `zone`."""
+
+        async def load(ids: Sequence[UUID]) -> Sequence[Event | None]:
+            return await events.get_many(self.source, self.viewer, ids, zone, now=self.now)
+
+        if zone not in self._events_by_id:
+            self._events_by_id[zone] = self._loader(load, events.EVENTS_MAX)
+        return self._events_by_id[zone]
+
+    @cached_property
+    def calendar(self) -> Loader[UUID, Calendar]:
+        async def load(ids: Sequence[UUID]) -> Sequence[Calendar | None]:
+            return await calendars.get_many(self.source, self.viewer, ids)
+
+        return self._loader(load, calendars.CALENDARS_MAX)
+
+    def members_of(self, limit: int) -> Loader[UUID, tuple[Member, ...]]:
+        """The first members of calendars, by calendar."""
+
+        async def load(ids: Sequence[UUID]) -> Sequence[tuple[Member, ...] | None]:
+            self._members += len(ids) * limit
+            _within("members", self._members, MEMBERS_MAX)
+            return await calendars.members(self.source, self.viewer, ids, limit)
+
+        if limit not in self._members_of:
+            self._members_of[limit] = self._loader(load, calendars.CALENDARS_MAX)
+        return self._members_of[limit]
+
+    @cached_property
+    def user(self) -> Loader[UUID, Profile]:
+        async def load(ids: Sequence[UUID]) -> Sequence[Profile | None]:
+            return await users.get_many(self.source, self.viewer, ids)
+
+        return self._loader(load, users.USERS_MAX)
+
+    @cached_property
+    def resource(self) -> Loader[UUID, Resource]:
+        async def load(ids: Sequence[UUID]) -> Sequence[Resource | None]:
+            return await resources.get_many(self.source, self.viewer, ids)
+
+        return self._loader(load, resources.BATCH_MAX)
+
+    def _loader(self, load: Callable[[Sequence[K]], Awaitable[Sequence[V | None]]], batch_max: int) -> Loader[K, V]:
+        async def counted(keys: Sequence[K]) -> Sequence[V | None]:
+            self.read()
+            return await load(keys)
+
+        return Loader(counted, batch_max=batch_max)
+
+    def _expect_events(self, events_max: int) -> None:
+        self._events += events_max
+        _within("events", self._events, EVENTS_MAX)
+
+
+class Context(NamedTuple):
+    """What the library hands to every resolver of one request."""
+
+    reading: Reading
+    document: DocumentNode
+
+
+def _within(what: str, asked: int, most: int) -> None:
+    if asked > most:
+        raise Problem(
+            Code.INVALID_REQUEST,
+            f"The document asks for up to {asked} {what}, at most {most} are given; make its pages smaller (`first`).",
+        )

@@ -1,0 +1,330 @@
+"""The objects of the schema. Resolvers are handed the domains' own values, and most fields are their attributes as they
+are, under camelCase names. What is not in the value is read through a loader, and such a field is nullable: when its
+read fails, its neighbours are still answered.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Annotated, TypeAlias, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import strawberry
+from strawberry import Info, Parent
+
+from yotei.api.graphql import choices
+from yotei.api.graphql.arguments import (
+    After,
+    End,
+    ExpandAs,
+    Filters,
+    First,
+    OrderBy,
+    Start,
+    Zone,
+    place_of,
+    query_of,
+)
+from yotei.api.graphql.connections import Edge, PageInfo, edges, page_info
+from yotei.api.graphql.fields import resolved
+from yotei.api.graphql.reading import Context, Reading
+from yotei.calendars import calendar as calendars
+from yotei.calendars.read import MEMBERS_MAX
+from yotei.errors import invalid, not_found
+from yotei.events import event as events
+from yotei.events import read
+from yotei.events.window import Window as DomainWindow
+from yotei.resources import resource as resources
+from yotei.users.user import Person, Profile
+
+Asking: TypeAlias = Info[Context, None]
+
+MembersFirst = Annotated[
+    int, strawberry.argument(description=f"So many members at most, owners first; from 1 to {MEMBERS_MAX}.")
+]
+
+
+@strawberry.type(description="The window that an answer covers, in its zone.")
+class Window:
+    start: datetime = strawberry.field(description="Its start, included.")
+    end: datetime = strawberry.field(description="Its end, not included.")
+    tz: str = strawberry.field(description="The IANA zone in which times are told.")
+
+
+@strawberry.type(description="From `start` up to, not including, `end`.")
+class Period:
+    start: datetime = strawberry.field(description="Its start.")
+    end: datetime = strawberry.field(description="Its end, not included.")
+
+
+@strawberry.type(description="A part of each week, by the clock of the zone that it belongs to.")
+class WeeklyPeriod:
+    day: choices.Weekday = strawberry.field(description="The day on which it starts.")
+    start: str = strawberry.field(description="Its start, `09:00`.")
+    end: str = strawberry.field(description="Its end, `17:00`; beyond `24:00` it is on the next day.")
+
+
+@strawberry.type(description="A person.")
+class User:
+    id: UUID = strawberry.field(description="Their id.")
+    name: str = strawberry.field(description="Their name.")
+    email: str | None = strawberry.field(description="Their e-mail address; null for who was erased.")
+    avatar_url: str | None = strawberry.field(description="Address of their picture.")
+
+    @resolved("The same as `avatarUrl`.")
+    @staticmethod
+    def avatar(parent: Parent[Person | Profile]) -> str | None:
+        return parent.avatar_url
+
+    @resolved("Their IANA time zone.")
+    @staticmethod
+    async def tzid(parent: Parent[Person | Profile], info: Asking) -> str | None:
+        profile = await _profile(parent, info)
+        return profile.tzid if profile else None
+
+    @resolved("When they work, in their own zone.")
+    @staticmethod
+    async def working_hours(parent: Parent[Person | Profile], info: Asking) -> list[WeeklyPeriod] | None:
+        profile = await _profile(parent, info)
+        return weekly(profile.working_hours) if profile else None
+
+
+@strawberry.type(description="Somebody invited to an event.")
+class Attendee:
+    email: str = strawberry.field(description="The address that was invited.")
+    name: str | None = strawberry.field(description="Their name, as far as it is known.")
+    response_status: choices.ResponseStatus = strawberry.field(description="Their answer.")
+    is_optional: bool = strawberry.field(description="Whether the event can do without them.")
+    comment: str | None = strawberry.field(description="What they said with their answer.")
+    user: User | None = strawberry.field(description="The person; null for people outside of this installation.")
+
+
+@strawberry.type(description="A room or a piece of equipment.")
+class Resource:
+    id: UUID = strawberry.field(description="Its id.")
+    name: str = strawberry.field(description="Its name.")
+    kind: choices.ResourceKind = strawberry.field(description="What it is.")
+    description: str | None = strawberry.field(description="More about it.")
+    location: str | None = strawberry.field(description="Where it is.")
+    tzid: str = strawberry.field(description="The IANA zone of its opening hours.")
+    seats: int | None = strawberry.field(description="How many people fit.")
+    features: list[str] = strawberry.field(description="What it has.")
+    concurrent_bookings: int = strawberry.field(description="How many bookings it takes at once.")
+    setup_minutes: int = strawberry.field(description="Minutes that are blocked before each booking.")
+    teardown_minutes: int = strawberry.field(description="Minutes that are blocked after each booking.")
+    version: int = strawberry.field(description="Grows with every change.")
+
+    @resolved("When it is open; null where it always is.")
+    @staticmethod
+    def opening_hours(parent: Parent[resources.Resource]) -> list[WeeklyPeriod] | None:
+        return None if parent.opening_hours is None else weekly(parent.opening_hours)
+
+
+@strawberry.type(description="A room or a piece of equipment that an event holds.")
+class EventResource:
+    id: UUID = strawberry.field(description="Its id.")
+    name: str = strawberry.field(description="Its name.")
+    kind: choices.ResourceKind = strawberry.field(description="What it is.")
+
+    @resolved("All about it; null when it has been removed since.")
+    @staticmethod
+    async def resource(parent: Parent[events.EventResource], info: Asking) -> Resource | None:
+        return cast("Resource | None", await info.context.reading.resource.load(parent.id))
+
+
+@strawberry.type(description="When a resource is taken and when it is free. It never says by whom, or for what.")
+class ResourceAvailability:
+    resource: Resource = strawberry.field(description="The resource.")
+    is_free: bool = strawberry.field(description="Whether it is free for the whole window.")
+    busy: list[Period] = strawberry.field(description="When all of its units are taken, set-up and tear-down included.")
+    free: list[Period] = strawberry.field(description="When it is open and at least one unit is left.")
+
+
+@strawberry.type(description="When resources are taken and free within a window.")
+class Availability:
+    window: Window = strawberry.field(description="The window.")
+    resources: list[ResourceAvailability] = strawberry.field(description="Each resource, by name or as asked for.")
+
+
+@strawberry.type(
+    description=(
+        "An event, or one instance of a series, as the caller sees it. Where `access` is BUSY only its time is known, "
+        "and every field that could tell more is null."
+    )
+)
+class Event:
+    id: UUID = strawberry.field(description="Its id; instances of a series share that of the series.")
+    calendar_id: UUID = strawberry.field(description="The id of its calendar.")
+    start_time: datetime = strawberry.field(description="When it starts, told in the zone of the answer.")
+    end_time: datetime = strawberry.field(description="When it ends.")
+    all_day: bool = strawberry.field(description="Whether it is made of whole days.")
+    start_date: date | None = strawberry.field(description="The first day of an all-day event.")
+    end_date: date | None = strawberry.field(description="The day after the last of an all-day event.")
+    floating: bool = strawberry.field(description="Whether its times are those of the clock wherever one is.")
+    tzid: str | None = strawberry.field(description="The IANA zone in which it was planned.")
+    status: choices.EventStatus = strawberry.field(description="Whether it takes place.")
+    transparency: choices.Transparency = strawberry.field(description="Whether it takes up time.")
+    series_id: UUID | None = strawberry.field(description="The series of which this is an instance.")
+    recurrence_id: datetime | None = strawberry.field(description="Which instance of the series (RFC 5545 3.8.4.4).")
+    is_override: bool = strawberry.field(description="Whether this instance differs from its series.")
+    rrule: str | None = strawberry.field(description="The rule of the series (RFC 5545 3.8.5.3).")
+    rdates: list[datetime] = strawberry.field(description="Instances beside the rule.")
+    exdates: list[datetime] = strawberry.field(description="Instances that are left out.")
+    uid: str | None = strawberry.field(description="The iCalendar UID (RFC 5545 3.8.4.7).")
+    sequence: int | None = strawberry.field(description="The iCalendar SEQUENCE (RFC 5545 3.8.7.4).")
+    title: str | None = strawberry.field(description="What it is called.")
+    description: str | None = strawberry.field(description="What it is about.")
+    location: str | None = strawberry.field(description="Where it is, as written.")
+    url: str | None = strawberry.field(description="A page about it.")
+    visibility: choices.Visibility | None = strawberry.field(description="Who sees more than its time.")
+    organizer_id: UUID | None = strawberry.field(description="The id of who organises it.")
+    organizer_name: str | None = strawberry.field(description="The name of who organises it.")
+    organizer: User | None = strawberry.field(description="Who organises it.")
+    attendees: list[Attendee] | None = strawberry.field(description="Who is invited, in the order of invitation.")
+    attendee_count: int | None = strawberry.field(description="How many are invited.")
+    resources: list[EventResource] | None = strawberry.field(description="What it holds.")
+    room_name: str | None = strawberry.field(description="The first room that it holds.")
+    room_names: list[str] | None = strawberry.field(description="All rooms that it holds.")
+    version: int = strawberry.field(description="Grows with every change of the event itself.")
+    created_at: datetime | None = strawberry.field(description="When it was made.")
+    updated_at: datetime | None = strawberry.field(description="When it was last changed.")
+
+    @resolved("How much of it the caller sees.")
+    @staticmethod
+    def access(parent: Parent[events.Event]) -> choices.Access:
+        return choices.Access(parent.access.value)
+
+    @resolved("Its calendar; null for those who are invited and no members.")
+    @staticmethod
+    async def calendar(parent: Parent[events.Event], info: Asking) -> "Calendar | None":
+        return cast("Calendar | None", await info.context.reading.calendar.load(parent.calendar_id))
+
+
+@strawberry.type(description="A page of events, by start and id.")
+class EventConnection:
+    edges: list[Edge[Event]] = strawberry.field(description="The events with their cursors.")
+    nodes: list[Event] = strawberry.field(description="The events alone.")
+    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+    window: Window = strawberry.field(description="The window that the list covers.")
+
+
+@strawberry.type(description="Somebody who shares a calendar.")
+class Member:
+    user: User = strawberry.field(description="The person.")
+    created_at: datetime = strawberry.field(description="Since when.")
+
+    @resolved("What they may do with it.")
+    @staticmethod
+    def role(parent: Parent[calendars.Member]) -> choices.Role:
+        return choices.Role(parent.role.value)
+
+
+@strawberry.type(description="A calendar of which the caller is a member.")
+class Calendar:
+    id: UUID = strawberry.field(description="Its id.")
+    name: str = strawberry.field(description="Its name.")
+    description: str | None = strawberry.field(description="More about it.")
+    color: str = strawberry.field(description="Its colour, `#3b6fb6`.")
+    tzid: str = strawberry.field(description="Its IANA time zone.")
+    is_personal: bool = strawberry.field(description="Whether it is the one that the caller has from the start.")
+    version: int = strawberry.field(description="Grows with every change.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    updated_at: datetime = strawberry.field(description="When it was last changed.")
+
+    @resolved("What the caller may do with it.")
+    @staticmethod
+    def role(parent: Parent[calendars.Calendar]) -> choices.Role:
+        return choices.Role(parent.role.value)
+
+    @resolved(
+        "Events that overlap the window, the current month when none is given: one page of at most `first`. "
+        "`eventsConnection` is the same with cursors."
+    )
+    @staticmethod
+    async def events(
+        parent: Parent[calendars.Calendar],
+        info: Asking,
+        start: Start = None,
+        end: End = None,
+        tz: Zone = None,
+        expand: ExpandAs = choices.Expand.INSTANCES,
+        order: OrderBy = choices.Order.ASC,
+        first: First = None,
+        after: After = None,
+        filters: Filters = None,
+    ) -> list[Event] | None:
+        reading = info.context.reading
+        query = query_of(reading, start, end, tz, expand, order, first, after, filters)
+        return cast("list[Event]", (await _page(reading, parent.id, query)).events)
+
+    @resolved("The same events, a page at a time.")
+    @staticmethod
+    async def events_connection(
+        parent: Parent[calendars.Calendar],
+        info: Asking,
+        start: Start = None,
+        end: End = None,
+        tz: Zone = None,
+        expand: ExpandAs = choices.Expand.INSTANCES,
+        order: OrderBy = choices.Order.ASC,
+        first: First = None,
+        after: After = None,
+        filters: Filters = None,
+    ) -> EventConnection | None:
+        reading = info.context.reading
+        query = query_of(reading, start, end, tz, expand, order, first, after, filters)
+        return connected(await _page(reading, parent.id, query), query, after)
+
+    @resolved("Who shares it, owners first; those who see busy times only are shown the owners.")
+    @staticmethod
+    async def members(
+        parent: Parent[calendars.Calendar], info: Asking, first: MembersFirst = 100
+    ) -> list[Member] | None:
+        if not 1 <= first <= MEMBERS_MAX:
+            raise invalid("first", f"expected a number from 1 to {MEMBERS_MAX}")
+        return cast("list[Member] | None", await info.context.reading.members_of(first).load(parent.id))
+
+
+def connected(page: read.Page, query: read.Query, after: str | None) -> EventConnection:
+    """A page of events with cursors."""
+    shown = edges(page.events, lambda event: place_of(event, query))
+    return EventConnection(
+        edges=cast("list[Edge[Event]]", shown),
+        nodes=cast("list[Event]", page.events),
+        page_info=page_info(shown, more=page.after is not None, after=after),
+        window=told(page.window),
+    )
+
+
+def told(window: DomainWindow) -> Window:
+    """The window in its own zone."""
+    return Window(
+        start=window.start.astimezone(window.zone), end=window.end.astimezone(window.zone), tz=window.zone.key
+    )
+
+
+def in_zone(one: resources.Availability, zone: ZoneInfo) -> ResourceAvailability:
+    busy, free = (
+        [Period(start=period.start.astimezone(zone), end=period.end.astimezone(zone)) for period in periods]
+        for periods in (one.busy, one.free)
+    )
+    return ResourceAvailability(resource=cast("Resource", one.resource), is_free=one.is_free, busy=busy, free=free)
+
+
+def weekly(hours: Mapping[str, Iterable[tuple[str, str]]]) -> list[WeeklyPeriod]:
+    return [
+        WeeklyPeriod(day=day, start=start, end=end)
+        for day in choices.Weekday
+        for start, end in hours.get(day.value, ())
+    ]
+
+
+async def _page(reading: Reading, calendar_id: UUID, query: read.Query) -> read.Page:
+    page = await reading.events_of(query).load(calendar_id)
+    if page is None:
+        raise not_found("calendar")
+    return page
+
+
+async def _profile(person: Person | Profile, info: Asking) -> Profile | None:
+    return person if isinstance(person, Profile) else await info.context.reading.user.load(person.id)
