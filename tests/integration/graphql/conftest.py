@@ -1,0 +1,51 @@
+"""The GraphQL door alone, in front of a real database."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.datastructures import State
+
+from tests.integration.graphql.rows import Caller, Rows
+from yotei.api.graphql import door
+from yotei.api.problems import answer_problem
+from yotei.settings import LimitSettings
+from yotei.storage.pool import Database
+
+Admit = Callable[[UUID], Awaitable[Caller]]
+
+
+@pytest.fixture
+def rows(database: Database) -> Rows:
+    return Rows(database)
+
+
+@pytest.fixture
+def limits() -> LimitSettings:
+    return LimitSettings()
+
+
+@pytest.fixture
+async def client(database: Database, limits: LimitSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """Over ASGI in this very task: the statements of a request are counted in the test's ledger."""
+    app = Litestar(
+        route_handlers=door.routes(),
+        state=State({"database": database, "limits": limits}),
+        exception_handlers={Exception: answer_problem},
+        openapi_config=None,
+    )
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar's types of ASGI are narrower
+    async with httpx.AsyncClient(transport=transport, base_url="http://yotei.test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def admit(client: httpx.AsyncClient, rows: Rows) -> Admit:
+    """A caller with a token of their own."""
+
+    async def admitted(user_id: UUID) -> Caller:
+        return Caller(client, await rows.token(user_id))
+
+    return admitted

@@ -1,0 +1,61 @@
+"""How deep and how repetitive a document may be, counted on its syntax tree."""
+
+import pytest
+from graphql import get_introspection_query, parse
+
+from yotei.api.graphql.bounds import Bounds, excess
+
+TIGHT = Bounds(depth_max=3, aliases_max=2)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ a { b { c } } }",
+        "{ a { ... { b { ... { c } } } } }",
+        "{ ...F } fragment F on Q { a { b { c } } }",
+        "{ x: a y: b c }",
+        "{ a { b } c { b } }",
+        get_introspection_query(),
+    ],
+)
+def test_a_document_within_its_bounds_has_no_excess(document: str) -> None:
+    assert excess(parse(document), TIGHT) is None
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("{ a { b { c { d } } } }", "4 levels deep"),
+        ("{ a { b { ...F } } } fragment F on Q { c { d } }", "4 levels deep"),
+        ("{ a } fragment Unused on Q { a { b { c { d } } } }", "4 levels deep"),
+        ("{ x: a y: a z: a }", "more than 2 aliases"),
+        ("{ a a a a }", "more than 2 aliases"),
+        ("{ a ... { a } ... { a a } }", "more than 2 aliases"),
+        ("{ p { ...F } q { ...F } } fragment F on Q { x: a y: b }", "more than 2 aliases"),
+        ("query A { x: a y: a } query B { z: a }", "more than 2 aliases"),
+        ("{ " + "...F " * 51 + "} fragment F on Q { a }", "spreads 51 fragments"),
+    ],
+)
+def test_what_there_is_too_much_of_is_said(document: str, said: str) -> None:
+    found = excess(parse(document), TIGHT)
+
+    assert found is not None
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["{ ...F }", "{ ...F } fragment F on Q { a ...F }", "{ ...F } fragment F on Q { ...G } fragment G on Q { ...F }"],
+)
+def test_fragments_that_are_missing_or_hold_themselves_are_left_to_validation(document: str) -> None:
+    assert excess(parse(document), TIGHT) is None
+
+
+def test_fragments_that_double_twenty_times_are_measured_once_each() -> None:
+    doubling = " ".join(f"fragment F{n} on Q {{ ...F{n + 1} ...F{n + 1} }}" for n in range(20))
+    document = parse(f"{{ ...F0 }} {doubling} fragment F20 on Q {{ x: a }}")
+
+    found = excess(document, TIGHT)
+
+    assert found == "The document holds more than 2 aliases and repeated fields."

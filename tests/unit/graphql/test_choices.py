@@ -1,0 +1,29 @@
+"""The enums of the schema are the domains' own words, none missing and none invented."""
+
+from enum import Enum
+from typing import Any, get_args
+
+import pytest
+
+from yotei.api.graphql import choices
+from yotei.calendars.calendar import Role
+from yotei.events import event
+from yotei.resources.resource import Kind
+from yotei.users.user import WEEKDAYS
+
+
+@pytest.mark.parametrize(
+    ("ours", "domain"),
+    [
+        (choices.Access, [one.value for one in event.Access]),
+        (choices.EventStatus, get_args(event.Status)),
+        (choices.Transparency, get_args(event.Transparency)),
+        (choices.Visibility, get_args(event.Visibility)),
+        (choices.ResponseStatus, get_args(event.ResponseStatus)),
+        (choices.Role, [one.value for one in Role]),
+        (choices.ResourceKind, get_args(Kind)),
+        (choices.Weekday, WEEKDAYS),
+    ],
+)
+def test_an_enum_has_the_words_of_its_domain(ours: type[Enum], domain: Any) -> None:
+    assert [one.value for one in ours] == list(domain)
