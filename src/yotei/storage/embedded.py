@@ -24,6 +24,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Final, Self
@@ -93,6 +94,7 @@ class EmbeddedServer:
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
+        self._socket_dir_is_ours = False
         self._user: pwd.struct_passwd | None = None
 
     def __enter__(self) -> Self:
@@ -142,7 +144,7 @@ class EmbeddedServer:
         if pid is not None:
             _end(pid, process)
         if self._lock is not None:
-            if self._socket_dir() != self.cluster:
+            if self._socket_dir() != self.cluster and self._socket_dir_is_ours:
                 shutil.rmtree(self._socket_dir(), ignore_errors=True)
             self._lock.close()
             self._lock = None
@@ -226,7 +228,7 @@ class EmbeddedServer:
         )
         making.rename(self.cluster)
 
-    @property
+    @cached_property
     def major(self) -> int:
         """Of the programs; `postgres --version` says "postgres (PostgreSQL) 18.6"."""
         said = re.search(r"\) (\d+)", self._run("postgres", "--version"))
@@ -261,13 +263,15 @@ class EmbeddedServer:
         if found is None:
             return False
         if not found.is_postgres_on(self.cluster):
-            # The number belongs to another program by now; PostgreSQL would take that one for its own.
+            # The number belongs to another program by now (or to a zombie); PostgreSQL would take that for its own.
             (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            (self._socket_dir() / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
             return False
         opts = (self.cluster / "postmaster.opts").read_text()
         same = opts.split() == " ".join(f'"{part}"' for part in self._command()).replace('"', "", 2).split()
         if same and found.ready:
             self._pid = found.pid
+            self._socket_dir_is_ours = self._socket_dir() != self.cluster
             return True
         _end(found.pid, None)
         return False
@@ -361,6 +365,8 @@ class EmbeddedServer:
         folder = self._socket_dir()
         if folder == self.cluster:
             return
+        if len(os.fsencode(folder / SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX:
+            raise EmbeddedServerError(f"{folder}: too long for a socket; set a shorter database.data_dir or TMPDIR")
         wanted = os.geteuid() if self._user is None else self._user.pw_uid
         try:
             folder.mkdir(mode=0o700)
@@ -373,8 +379,7 @@ class EmbeddedServer:
                 raise EmbeddedServerError(
                     f"{folder}: the socket's folder is not ours alone; remove it or set a shorter database.data_dir"
                 ) from None
-        if len(os.fsencode(folder / SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX:
-            raise EmbeddedServerError(f"{folder}: too long for a socket; set a shorter database.data_dir or TMPDIR")
+        self._socket_dir_is_ours = True
 
 
 class _Postmaster:
@@ -476,3 +481,10 @@ def _complaint(log_file: Path, offset: int) -> str:
             if mark in line:
                 return line.partition(mark)[2].strip() if mark.endswith(":") else line.strip()
     return lines[-1] if lines else "it said nothing"
+
+
+def running_url(data_dir: Path) -> str | None:
+    """The address of the server that another process runs on this folder, None when there is none."""
+    server = EmbeddedServer(data_dir)
+    found = _Postmaster.read(server.cluster)
+    return server.url if found is not None and found.ready and found.is_postgres_on(server.cluster) else None
