@@ -117,3 +117,108 @@ join calendars c on c.id = e.calendar_id
 where a.event_id = $1::uuid and a.user_id = $2::uuid
   and e.id = a.event_id and e.deleted_at is null and c.deleted_at is null
 returning a.event_id
+
+-- name: lock_import
+-- The calendar that is imported into, locked, so that two imports into it take turns; a file may take longer than a request.
+select c.id, set_config('statement_timeout', '600000', true) as statement_timeout
+from calendars c
+where c.id = $1::uuid and c.deleted_at is null
+for update
+
+-- name: find_calendar
+-- For the command line: a calendar by id ($1), or by name ($2) among those of one owner ($3), the oldest.
+select c.id, c.name, c.tzid
+from calendars c
+where c.deleted_at is null
+  and (c.id = $1::uuid
+       or (c.name = $2::text and exists (select from calendar_members m where m.calendar_id = c.id and m.user_id = $3::uuid and m.role = 'OWNER')))
+order by c.id
+limit 1
+
+-- name: select_people_by_email
+-- Who is behind these addresses.
+select id, email from users where email = any($1::text[]) and erased_at is null
+
+-- name: select_content
+-- What iCalendar says of events: those of one calendar ($1) with a UID of $2 (null: all), after the id $3, $4 at most; as JSON.
+select coalesce(json_agg(s order by s.id), '[]')::text as events
+from (
+  select e.id, e.uid, e.sequence, e.title, e.description, e.location, e.url, e.start_time, e.end_time, e.tzid, e.all_day, e.floating,
+         e.rrule, e.rdates, e.exdates, e.series_id, e.recurrence_id, e.this_and_future, e.status, e.transparency, e.visibility,
+         e.properties, e.created_at, e.updated_at, e.organizer_id, o.email as organizer_email, o.name as organizer_name,
+         (select coalesce(json_agg(a), '[]')
+          from (select a.email, coalesce(a.name, u.name) as name, a.name as own_name, a.response_status, a.is_optional
+                from attendees a
+                left join users u on u.id = a.user_id
+                where a.event_id = e.id
+                order by a.email) a) as attendees
+  from events e
+  join users o on o.id = e.organizer_id
+  where e.calendar_id = $1::uuid and e.deleted_at is null
+    and ($2::text[] is null or e.uid = any($2)) and ($3::uuid is null or e.id > $3)
+  order by e.id
+  limit $4::integer
+) s
+
+-- name: insert_imported
+-- New rows from a file, as a JSON array ($2), into a calendar ($1); masters come before the overrides that name them.
+insert into events (id, calendar_id, organizer_id, uid, sequence, title, description, location, url, start_time, end_time, span_end,
+                    tzid, all_day, floating, rrule, rdates, exdates, series_id, recurrence_id, this_and_future, status, transparency,
+                    visibility, properties, created_at, updated_at)
+select r.id, $1::uuid, r.organizer_id, r.uid, r.sequence, r.title, r.description, r.location, r.url, r.start_time, r.end_time,
+       coalesce(r.span_end, 'infinity'), r.tzid, r.all_day, r.floating, r.rrule, r.rdates, r.exdates, r.series_id, r.recurrence_id,
+       r.this_and_future, r.status, r.transparency, r.visibility, r.properties, coalesce(r.created_at, now()), coalesce(r.updated_at, now())
+from jsonb_to_recordset($2::jsonb)
+  as r(id uuid, organizer_id uuid, uid text, sequence integer, title text, description text, location text, url text,
+       start_time timestamptz, end_time timestamptz, span_end timestamptz, tzid text, all_day boolean, floating boolean, rrule text,
+       rdates timestamptz[], exdates timestamptz[], series_id uuid, recurrence_id timestamptz, this_and_future boolean, status text,
+       transparency text, visibility text, properties text[], created_at timestamptz, updated_at timestamptz)
+
+-- name: update_imported
+-- Rows that a file has a later word on, by id, as a JSON array ($2), in a calendar ($1).
+update events e
+set organizer_id = r.organizer_id, sequence = r.sequence, title = r.title, description = r.description, location = r.location,
+    url = r.url, start_time = r.start_time, end_time = r.end_time, span_end = coalesce(r.span_end, 'infinity'), tzid = r.tzid,
+    all_day = r.all_day, floating = r.floating, rrule = r.rrule, rdates = r.rdates, exdates = r.exdates, series_id = r.series_id,
+    this_and_future = r.this_and_future, status = r.status, transparency = r.transparency, visibility = r.visibility,
+    properties = r.properties
+from jsonb_to_recordset($2::jsonb)
+  as r(id uuid, organizer_id uuid, sequence integer, title text, description text, location text, url text,
+       start_time timestamptz, end_time timestamptz, span_end timestamptz, tzid text, all_day boolean, floating boolean, rrule text,
+       rdates timestamptz[], exdates timestamptz[], series_id uuid, this_and_future boolean, status text,
+       transparency text, visibility text, properties text[])
+where e.id = r.id and e.calendar_id = $1::uuid
+
+-- name: delete_uninvited
+-- Attendees whom a file no longer names: of the events $1, all but the pairs ($2, $3).
+delete from attendees a
+where a.event_id = any($1::uuid[])
+  and not exists (select from unnest($2::uuid[], $3::text[]) k(event_id, email) where k.event_id = a.event_id and k.email = a.email)
+
+-- name: put_invited
+-- Attendees as a file names them, as a JSON array ($1); rows that say so already are not touched.
+insert into attendees as a (event_id, email, user_id, name, response_status, is_optional)
+select r.event_id, r.email, r.user_id, r.name, r.response_status, r.is_optional
+from jsonb_to_recordset($1::jsonb)
+  as r(event_id uuid, email text, user_id uuid, name text, response_status text, is_optional boolean)
+on conflict (event_id, email) do update
+set user_id = excluded.user_id, name = excluded.name, response_status = excluded.response_status, is_optional = excluded.is_optional
+where (a.user_id, a.name, a.response_status, a.is_optional)
+      is distinct from (excluded.user_id, excluded.name, excluded.response_status, excluded.is_optional)
+
+-- name: join_overrides
+-- Overrides of these UIDs ($2) get the master that is there by now, and one that moves what follows a span that covers the
+-- last instance it moves (25 hours more, as a wall-clock shift may cross a change of the zone's offset).
+with found as (
+  select o.id, m.id as series_id,
+         case when o.this_and_future
+              then greatest(o.end_time, m.span_end + greatest(o.end_time - o.recurrence_id, interval '0') + interval '25 hours')
+              else o.end_time end as span_end
+  from events m
+  join events o on o.calendar_id = m.calendar_id and o.uid = m.uid and o.recurrence_id is not null and o.deleted_at is null
+  where m.calendar_id = $1::uuid and m.uid = any($2::text[]) and m.recurrence_id is null and m.deleted_at is null
+)
+update events e
+set series_id = f.series_id, span_end = f.span_end
+from found f
+where e.id = f.id and (e.series_id, e.span_end) is distinct from (f.series_id, f.span_end)

@@ -1,7 +1,7 @@
 """What is to be made: how much, from which seed, around which day. Equal plans make equal rows, byte for byte."""
 
 import math
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 import msgspec
@@ -21,9 +21,9 @@ class SeedError(Exception):
 
 
 class SeedPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """`events` counts rows: masters, single events and overrides. Counts left out follow from `events`."""
+    """`events` counts rows: masters, single events and overrides; counts that are left out follow from it."""
 
-    around: date
+    around: date = msgspec.field(default_factory=lambda: datetime.now(UTC).date())
     events: int = _DEMO
     seed: int = 1
     people: int | None = None
