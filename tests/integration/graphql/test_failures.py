@@ -2,11 +2,12 @@
 
 from uuid import uuid4
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from tests.integration.graphql.conftest import Admit
-from tests.integration.graphql.rows import Rows
+from tests.integration.graphql.rows import Caller, Rows
 from yotei.errors import Code, Problem
 from yotei.events import read
 from yotei.settings import LimitSettings
@@ -89,6 +90,15 @@ async def test_a_fault_of_ours_is_logged_in_full_and_told_as_internal(
     (line,) = [one for one in logged if one["event"] == "graphql_field_failed"]
     assert line["field"] == "agenda"
     assert isinstance(line["exc_info"], KeyError)
+
+
+async def test_a_token_that_may_not_read_reads_nothing(client: httpx.AsyncClient, rows: Rows) -> None:
+    caller = Caller(client, await rows.token(await rows.person(), scopes=["write"]))
+
+    answer = await caller.ask("{ me { id } agenda { id } calendars { nodes { id } } }")
+
+    assert answer["data"] == {"me": None, "agenda": None, "calendars": None}
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"forbidden"}
 
 
 async def test_a_problem_says_when_to_come_back(rows: Rows, admit: Admit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,10 @@ def test_a_document_within_its_bounds_has_no_excess(document: str) -> None:
     [
         ("{ a { b { c { d } } } }", "4 levels deep"),
         ("{ a { b { ...F } } } fragment F on Q { c { d } }", "4 levels deep"),
-        ("{ a } fragment Unused on Q { a { b { c { d } } } }", "4 levels deep"),
+        ("{ a } fragment Unused on Q { a a a a }", "more than 2 aliases"),
+        ("{ ...F } fragment F on Q { a a a a } fragment F on Q { a }", "more than 2 aliases"),
+        ("{ x: __schema { a } y: __schema { a } z: __schema { a } }", "more than 2 aliases"),
+        ("{ __schema { a a a a } }", "more than 2 aliases"),
         ("{ x: a y: a z: a }", "more than 2 aliases"),
         ("{ a a a a }", "more than 2 aliases"),
         ("{ a ... { a } ... { a a } }", "more than 2 aliases"),

@@ -45,9 +45,9 @@ def excess(document: DocumentNode, bounds: Bounds) -> str | None:
         return f"The document spreads {spreads} fragments; at most {SPREADS_MAX} are taken."
     # Fragments that nothing spreads are measured too: they are validated like the others.
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    ours = [one for one in fragments.values() if not one.type_condition.name.value.startswith("__")]
-    sizes = [_measure(one.selection_set, fragments, measured) for one in [*operations, *ours]]
-    depth = max((size.depth for size in sizes), default=0)
+    alone = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
+    sizes = [_measure(one.selection_set, fragments, measured) for one in [*operations, *alone]]
+    depth = max((size.depth for size in sizes[: len(operations)]), default=0)
     if depth > bounds.depth_max:
         return f"The document is {depth} levels deep; at most {bounds.depth_max} are taken."
     aliases = sum(size.aliases for size in sizes[: len(operations)])
@@ -67,10 +67,9 @@ def _measure(
     names: set[str] = set()
     for one in _flat(selected):
         if isinstance(one, FieldNode):
-            if one.name.value in _INTROSPECTION:
-                continue  # bounded by a validation rule of its own
             below = _measure(one.selection_set, fragments, measured)
-            depth = max(depth, 1 + below.depth)
+            if one.name.value not in _INTROSPECTION:  # how deep that goes is for a validation rule of its own
+                depth = max(depth, 1 + below.depth)
             answered_as = one.alias.value if one.alias else one.name.value
             aliases += below.aliases + (one.alias is not None or answered_as in names)
             names.add(answered_as)

@@ -15,6 +15,7 @@ import msgspec
 from graphql import OperationType, get_operation_ast
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 
 from yotei.api import pages
@@ -100,7 +101,9 @@ async def _answer(request: Request[Any, Any, Any], state: State, parameters: Par
         refusals = (failures.without_operation(asked.operation_name),)
         return _response({"errors": failures.told(refusals, request_id(request))}, kind, executed=False)
     if request.method == "GET" and operation.operation is not OperationType.QUERY:
-        raise Problem(Code.METHOD_NOT_ALLOWED, "GET takes queries only; send this operation by POST.")
+        raise MethodNotAllowedException(
+            "GET takes queries only; send this operation by POST.", headers={"Allow": "POST"}
+        )
     reading = Reading(state.database, viewer, state.limits)
     result = await schema.execute(
         asked.query, prepared.document, reading, operation=asked.operation_name, variables=asked.variables
