@@ -44,12 +44,12 @@ with calendar as (
 insert into calendar_members (user_id, calendar_id, role) select $6::uuid, id, 'OWNER' from calendar
 
 -- name: lock_calendar
--- The calendar, locked, and the role in it of one person.
-select m.role
-from calendars c
-join calendar_members m on m.calendar_id = c.id and m.user_id = $2::uuid
-where c.id = $1::uuid and c.deleted_at is null
-for update of c
+-- The calendar, locked. Roles are read after it, not with it: the same statement reads them as of before it waited.
+select id from calendars where id = $1::uuid and deleted_at is null for no key update
+
+-- name: get_role
+-- The role of one person in a calendar.
+select role from calendar_members where calendar_id = $1::uuid and user_id = $2::uuid
 
 -- name: put_member
 -- Share a calendar with somebody, or change their role.

@@ -43,8 +43,12 @@ async def insert_calendar(
     await source.execute(_SQL["insert_calendar"], calendar_id, name, description, tzid, personal_for, owner_id)
 
 
-async def lock_calendar(source: Source, calendar_id: UUID, user_id: UUID) -> Role | None:
-    row = await source.fetchrow(_SQL["lock_calendar"], calendar_id, user_id)
+async def lock_calendar(source: Source, calendar_id: UUID) -> bool:
+    return await source.fetchrow(_SQL["lock_calendar"], calendar_id) is not None
+
+
+async def get_role(source: Source, calendar_id: UUID, user_id: UUID) -> Role | None:
+    row = await source.fetchrow(_SQL["get_role"], calendar_id, user_id)
     return None if row is None else Role(row["role"])
 
 

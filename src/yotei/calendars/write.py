@@ -11,7 +11,7 @@ from yotei.errors import Code, Problem, invalid, not_found
 from yotei.storage.ids import uuid7
 from yotei.storage.pool import Database, Source
 from yotei.users import write as users
-from yotei.users.rows import lock_admins
+from yotei.users.rows import lock_admins, lock_people
 from yotei.users.user import Viewer
 from yotei.users.write import checked_zone
 
@@ -53,8 +53,11 @@ async def install_user(
     """The same for set-up and the command line, where there is no viewer. `first_admin`: only while there is none."""
 
     async def work(tx: Source) -> UUID:
-        if first_admin and await lock_admins(tx):
-            raise Problem(Code.CONFLICT, "There is an administrator already.")
+        if first_admin:
+            # Where there is no administrator there is no row to lock: two set-ups at once would both be first.
+            await lock_people(tx)
+            if await lock_admins(tx):
+                raise Problem(Code.CONFLICT, "There is an administrator already.")
         user_id = await users.insert(
             tx, email=email, name=name, tzid=tzid, avatar_url=avatar_url, is_admin=is_admin or first_admin
         )
@@ -86,7 +89,8 @@ async def share(database: Database, viewer: Viewer, calendar_id: UUID, user_id: 
     viewer.need("write")
 
     async def work(tx: Source) -> None:
-        own = await rows.lock_calendar(tx, calendar_id, viewer.user_id)
+        there = await rows.lock_calendar(tx, calendar_id)
+        own = await rows.get_role(tx, calendar_id, viewer.user_id) if there else None
         if own is None:
             raise not_found("calendar")
         if not access.may_manage(own):

@@ -18,13 +18,15 @@ where user_id = $1::uuid
 order by created_at desc, id desc
 limit $2::integer
 
+-- name: lock_active_user
+-- A person who is active, locked. Alone: what the same statement counts, it counts as of before it waited for the lock.
+select id from users where id = $1::uuid and deactivated_at is null for no key update
+
 -- name: count_live_tokens
--- How many tokens of this person still work; locks the person, so that two cannot pass the bound together.
-select (select count(*) from tokens t
-        where t.user_id = u.id and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2::timestamptz)) as live
-from users u
-where u.id = $1::uuid and u.deactivated_at is null
-for update of u
+-- How many tokens of this person still work at $2.
+select count(*) as live
+from tokens
+where user_id = $1::uuid and revoked_at is null and (expires_at is null or expires_at > $2::timestamptz)
 
 -- name: insert_token
 -- A token by its hash.
@@ -67,13 +69,19 @@ order by id
 limit $2::integer
 
 -- name: insert_user
--- A person.
+-- A person; no row comes back when the address is taken.
 insert into users (id, email, name, avatar_url, tzid, is_admin)
 values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::boolean)
+on conflict on constraint users_email_key do nothing
+returning id
 
 -- name: lock_admins
 -- The active administrators, locked in one order: two requests cannot each take away the other of the last two.
 select id from users where is_admin and deactivated_at is null order by id for update
+
+-- name: lock_people
+-- Nobody else adds or changes people until the transaction ends; rows that refer to people can still be written.
+lock table users in share row exclusive mode
 
 -- name: set_active
 -- Deactivates ($2 false) or reactivates a person who is not erased; gives back whether there is one.
@@ -84,9 +92,11 @@ returning id
 
 -- name: erase_user
 -- Removes all that says who somebody is. The one statement that must know every column with personal data, those of
--- other rooms included; what they organised and answered stays, by nobody.
+-- other rooms included; what they organised and answered stays, by nobody. Invitations that were sent to the address
+-- before it had an account are found by it, and one event may hold several of one person, so those are numbered.
+-- Comes back for an erased person too, of whom nothing is left to change.
 with person as (
-  select id from users where id = $1::uuid for update
+  select id, email from users where id = $1::uuid and erased_at is null for update
 ),
 gone_tokens as (delete from tokens where user_id in (select id from person)),
 gone_state as (delete from event_user_state where user_id in (select id from person)),
@@ -95,11 +105,18 @@ gone_calendar as (
   where personal_for in (select id from person)
 ),
 gone_invitations as (
-  update attendees set email = 'erased-' || $1::uuid || '@erased.invalid', name = null, comment = null
-  where user_id in (select id from person)
+  update attendees a
+  set email = 'erased-' || $1::uuid || case when i.place > 1 then '-' || i.place else '' end || '@erased.invalid',
+      name = null, comment = null
+  from (select o.event_id, o.email, row_number() over (partition by o.event_id order by o.user_id, o.email) as place
+        from attendees o
+        where o.user_id in (select id from person) or o.email in (select email from person)) i
+  where a.event_id = i.event_id and a.email = i.email
+),
+gone_person as (
+  update users
+  set email = 'erased-' || id || '@erased.invalid', name = $2::text, avatar_url = null, tzid = 'UTC', working_hours = '{}', is_admin = false,
+      deactivated_at = coalesce(deactivated_at, now()), erased_at = coalesce(erased_at, now())
+  where id in (select id from person)
 )
-update users
-set email = 'erased-' || id || '@erased.invalid', name = $2::text, avatar_url = null, tzid = 'UTC', working_hours = '{}', is_admin = false,
-    deactivated_at = coalesce(deactivated_at, now()), erased_at = coalesce(erased_at, now())
-where id in (select id from person)
-returning id
+select id from users where id = $1::uuid

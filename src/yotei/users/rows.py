@@ -52,10 +52,15 @@ async def list_tokens(source: Source, user_id: UUID, limit: int) -> list[Token]:
     return [Token(*row) for row in await source.fetch(_SQL["list_tokens"], user_id, limit)]
 
 
-async def count_live_tokens(source: Source, user_id: UUID, now: datetime) -> int | None:
-    """None when there is no such active person; the person stays locked until the transaction ends."""
+async def lock_active_user(source: Source, user_id: UUID) -> bool:
+    return await source.fetchrow(_SQL["lock_active_user"], user_id) is not None
+
+
+async def count_live_tokens(source: Source, user_id: UUID, now: datetime) -> int:
     row = await source.fetchrow(_SQL["count_live_tokens"], user_id, now)
-    return None if row is None else row["live"]
+    assert row is not None
+    live: int = row["live"]
+    return live
 
 
 async def insert_token(
@@ -98,8 +103,13 @@ async def list_users(source: Source, after: UUID | None, limit: int) -> list[Pro
 
 async def insert_user(
     source: Source, user_id: UUID, email: str, name: str, avatar_url: str | None, tzid: str, is_admin: bool
-) -> None:
-    await source.execute(_SQL["insert_user"], user_id, email, name, avatar_url, tzid, is_admin)
+) -> bool:
+    row = await source.fetchrow(_SQL["insert_user"], user_id, email, name, avatar_url, tzid, is_admin)
+    return row is not None
+
+
+async def lock_people(source: Source) -> None:
+    await source.execute(_SQL["lock_people"])
 
 
 async def lock_admins(source: Source) -> list[UUID]:

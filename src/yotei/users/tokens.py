@@ -114,12 +114,12 @@ async def issue(
     secret = PREFIX + secrets.token_urlsafe(32)
 
     async def work(tx: Source) -> Token:
-        live = await rows.count_live_tokens(tx, user_id, now)
-        if live is None:
+        if not await rows.lock_active_user(tx, user_id):
             raise not_found("user")
         if replace:
             await rows.revoke_tokens_by_name(tx, user_id, name)
-        elif live >= LIVE_TOKENS_MAX:
+        live = await rows.count_live_tokens(tx, user_id, now)
+        if live >= LIVE_TOKENS_MAX:
             raise Problem(Code.CONFLICT, f"There are {live} live tokens already; revoke one first.")
         return await rows.insert_token(tx, uuid7(), user_id, kind, _hash(secret), name, sorted(scopes), expires_at)
 

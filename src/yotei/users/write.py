@@ -5,7 +5,7 @@ Locks: administrators by id, then the person.
 
 from uuid import UUID
 
-from yotei.errors import Code, Problem, invalid, not_found
+from yotei.errors import Code, Fault, Problem, invalid, not_found
 from yotei.ical.timezones import UnknownZone, resolve
 from yotei.storage.ids import uuid7
 from yotei.storage.pool import Database, Source
@@ -22,9 +22,10 @@ async def insert(
     if avatar_url is not None and not avatar_url.startswith(("https://", "http://")):
         raise invalid("body.avatar_url", "expected an address that starts with https://")
     user_id = uuid7()
-    await rows.insert_user(
-        tx, user_id, checked_email(email, "body.email"), name.strip(), avatar_url, checked_zone(tzid), is_admin
-    )
+    address, zone = checked_email(email, "body.email"), checked_zone(tzid)
+    if not await rows.insert_user(tx, user_id, address, name.strip(), avatar_url, zone, is_admin):
+        taken = "somebody has this address already"
+        raise Problem(Code.ALREADY_EXISTS, f"body.email: {taken}", faults=(Fault("body.email", taken),))
     return user_id
 
 
