@@ -1,0 +1,183 @@
+"""People: who sees them, who adds, shuts out and erases them."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from tests.conftest import Budget
+from tests.integration.rows import a_calendar, a_user, an_event, insert, viewing
+from yotei.calendars import read as calendars
+from yotei.calendars.write import add_user, install_user
+from yotei.errors import Code, Problem
+from yotei.storage.ids import uuid7
+from yotei.storage.pool import Database
+from yotei.storage.statements import Statement
+from yotei.users import read, write
+from yotei.users.user import ERASED_NAME, Viewer
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def admin_viewing(user_id: UUID) -> Viewer:
+    return Viewer(user_id, "UTC", True, frozenset({"read", "write", "admin"}), None)
+
+
+async def test_people_come_in_the_order_asked_for_in_one_statement(database: Database, budget: Budget) -> None:
+    aiko, ben = await a_user(database, "Aiko"), await a_user(database, "Ben")
+
+    with budget(statements=1):
+        found = await read.get_many(database, viewing(aiko), [ben, uuid7(), aiko, ben])
+
+    assert [one and one.name for one in found] == ["Ben", None, "Aiko", "Ben"]
+
+
+async def test_nobody_is_not_found(database: Database) -> None:
+    aiko = await a_user(database)
+
+    with pytest.raises(Problem) as refused:
+        await read.get(database, viewing(aiko), uuid7())
+
+    assert refused.value.code is Code.NOT_FOUND
+
+
+async def test_the_pages_of_all_people_hold_each_once(database: Database, budget: Budget) -> None:
+    ids = [await a_user(database, is_admin=True) for _ in range(5)]
+    pages: list[list[UUID]] = []
+    after: read.After | None = None
+
+    with budget(statements=3):
+        for _ in range(3):
+            page, after = await read.list_all(database, admin_viewing(ids[0]), after=after, limit=2)
+            pages.append([one.id for one in page])
+
+    assert pages == [ids[:2], ids[2:4], ids[4:]]
+    assert after is None
+
+
+async def test_only_administrators_list_add_shut_out_and_erase(database: Database) -> None:
+    aiko, ben = await a_user(database), await a_user(database)
+    tries = [
+        read.list_all(database, viewing(aiko), after=None, limit=1),
+        add_user(database, viewing(aiko), email="c@example.org", name="C"),
+        write.deactivate(database, viewing(aiko), ben),
+        write.reactivate(database, viewing(aiko), ben),
+        write.erase(database, viewing(aiko), ben),
+    ]
+
+    failures = await asyncio.gather(*tries, return_exceptions=True)
+
+    assert [isinstance(one, Problem) and one.code for one in failures] == [Code.FORBIDDEN] * 5
+
+
+async def test_a_new_person_owns_a_personal_calendar(database: Database) -> None:
+    admin = await a_user(database, is_admin=True)
+
+    aiko = await add_user(database, admin_viewing(admin), email=" Aiko@Example.org", name="Aiko", tzid="Asia/Tokyo")
+
+    profile = await read.get(database, viewing(aiko), aiko)
+    [calendar], _ = await calendars.list_for(database, viewing(aiko), after=None, limit=10)
+    assert (profile.email, profile.is_active) == ("aiko@example.org", True)
+    assert (calendar.name, calendar.tzid, calendar.is_personal, calendar.role.value) == (
+        "Aiko",
+        "Asia/Tokyo",
+        True,
+        "OWNER",
+    )
+
+
+async def test_of_two_who_add_the_same_address_at_once_one_is_told_so(database: Database) -> None:
+    admin = admin_viewing(await a_user(database, is_admin=True))
+
+    made = await asyncio.gather(
+        add_user(database, admin, email="aiko@example.org", name="One"),
+        add_user(database, admin, email="AIKO@example.org", name="Two"),
+        return_exceptions=True,
+    )
+
+    [problem] = [one for one in made if isinstance(one, Problem)]
+    assert problem.code is Code.ALREADY_EXISTS
+    assert [fault.field for fault in problem.faults] == ["body.email"]
+
+
+async def test_of_two_set_ups_at_once_one_makes_the_first_administrator(database: Database) -> None:
+    made = await asyncio.gather(
+        install_user(database, email="a@example.org", name="A", first_admin=True),
+        install_user(database, email="b@example.org", name="B", first_admin=True),
+        return_exceptions=True,
+    )
+
+    [problem] = [one for one in made if isinstance(one, Problem)]
+    assert problem.code is Code.CONFLICT
+
+
+async def test_the_last_administrator_stays_and_nobody_shuts_out_themself(database: Database) -> None:
+    admin = await a_user(database, is_admin=True)
+
+    with pytest.raises(Problem) as erased:
+        await write.erase(database, admin_viewing(admin), admin)
+    with pytest.raises(Problem) as deactivated:
+        await write.deactivate(database, admin_viewing(admin), admin)
+
+    assert (erased.value.code, deactivated.value.code) == (Code.CONFLICT, Code.CONFLICT)
+
+
+async def test_two_administrators_cannot_shut_each_other_out(database: Database) -> None:
+    one, two = await a_user(database, is_admin=True), await a_user(database, is_admin=True)
+
+    done = await asyncio.gather(
+        write.deactivate(database, admin_viewing(one), two),
+        write.deactivate(database, admin_viewing(two), one),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(each, Problem) for each in done) == 1
+    active = [each and each.is_active for each in await read.get_many(database, admin_viewing(one), [one, two])]
+    assert sorted(map(bool, active)) == [False, True]
+
+
+async def test_erasing_leaves_nothing_that_says_who_it_was(every_database: Database) -> None:
+    database = every_database
+    admin = await a_user(database, "Ben", is_admin=True)
+    aiko = await add_user(database, admin_viewing(admin), email="aiko@example.org", name="Aiko Tanaka")
+    calendar = await a_calendar(database, {admin: "OWNER"})
+    event = await an_event(database, calendar, admin, NOW)
+    for address, user_id in (("aiko@example.org", None), ("tanaka@example.com", aiko)):
+        await insert(
+            database,
+            "attendees",
+            {"event_id": event, "email": address, "user_id": user_id, "name": "Aiko Tanaka", "comment": "Aiko here"},
+        )
+    await insert(database, "event_user_state", {"user_id": aiko, "event_id": event})
+
+    await write.erase(database, admin_viewing(admin), aiko)
+
+    everything = Statement(
+        name="tests.everything",
+        purpose="all text of all rows",
+        sql="""select coalesce(string_agg(t, ' '), '') as t from (
+            select users::text as t from users union all select attendees::text from attendees
+            union all select calendars::text from calendars
+            union all select event_user_state::text from event_user_state
+            union all select tokens::text from tokens) rows""",
+    )
+    row = await database.fetchrow(everything)
+    assert row is not None
+    assert [word for word in ("aiko", "tanaka") if word in row["t"].lower()] == []
+    profile = await read.get(database, viewing(admin), aiko)
+    assert (profile.name, profile.email, profile.is_active) == (ERASED_NAME, None, False)
+    assert await calendars.list_for(database, viewing(aiko), after=None, limit=10) == ([], None)
+
+
+async def test_erasing_twice_is_as_once_and_cannot_be_undone(database: Database) -> None:
+    admin, ben = await a_user(database, is_admin=True), await a_user(database)
+    await write.erase(database, admin_viewing(admin), ben)
+    before = await read.get(database, viewing(admin), ben)
+
+    await write.erase(database, admin_viewing(admin), ben)
+    with pytest.raises(Problem) as refused:
+        await write.reactivate(database, admin_viewing(admin), ben)
+
+    assert await read.get(database, viewing(admin), ben) == before
+    assert refused.value.code is Code.NOT_FOUND
