@@ -59,7 +59,7 @@ def export_command(config_file: Path | None, calendar_id: UUID, output: Path | N
 
     text = with_database(config_file, work)
     if output is None:
-        click.get_binary_stream("stdout").write(text)
+        click.echo(text, nl=False)
     else:
         output.write_bytes(text)
 

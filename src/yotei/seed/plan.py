@@ -62,4 +62,4 @@ class SeedPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def _scaled(events: int, at_demo: int, at_reference: int) -> int:
     power = math.log(at_reference / at_demo) / math.log(_REFERENCE / _DEMO)
-    return min(max(round(at_demo * math.pow(events / _DEMO, power)), 1), at_reference)
+    return min(max(round(at_demo * math.pow(max(events, 0) / _DEMO, power)), 1), at_reference)

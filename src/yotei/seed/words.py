@@ -17,7 +17,7 @@ def _plain(names: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, _ascii(name)) for name in names.split())
 
 
-_FOLDED: Final = str.maketrans("áàâãäåāéèêëíîïóôõöøúüūýçćčğışşñńłżźžßðþ", "aaaaaaaeeeeiiiooooouuuycccgissnnlzzzsdt")
+_FOLDED: Final = str.maketrans("áàâãäåāąéèêëęíîïóôõöøúüūýçćčğışñńłżźžßðþ", "aaaaaaaaeeeeeiiiooooouuuycccgisnnlzzzsdt")
 
 
 def _ascii(name: str) -> str:
