@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import click
 import msgspec
+from rich.progress import Progress, TaskID
 
 from yotei import seed
 from yotei.storage.pool import Database
@@ -53,7 +55,21 @@ async def prepare_demo(database: Database, url: str) -> Demo | None:
     row = await database.fetchrow(_EMPTY)
     assert row is not None
     if row["empty"]:
-        await seed.load(url, seed.SeedPlan(events=DEMO_EVENTS, seed=DEMO_SEED))
+        with Progress(transient=True) as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def show(what: str, done: int, total: int) -> None:
+                if what not in tasks:
+                    tasks[what] = bars.add_task(f"Demo data: {what}", total=total)
+                bars.update(tasks[what], completed=done)
+
+            made = await seed.load(
+                url, seed.SeedPlan(around=datetime.now(UTC).date(), events=DEMO_EVENTS, seed=DEMO_SEED), show
+            )
+        click.echo(
+            f"Made {made.people} people, {made.calendars} calendars, {made.rooms} rooms and {made.events} events "
+            f"in {made.elapsed_s:.1f} s."
+        )
     found = await database.fetchrow(_FIND)
     if found is None:
         return None

@@ -20,6 +20,7 @@ from yotei.settings import SettingsError
 from yotei.storage.backup import BackupError
 from yotei.storage.embedded import EmbeddedServerError
 from yotei.storage.migrate import MigrationError
+from yotei.storage.pool import DatabaseNotPrepared
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run a verb; what a person can mend is told in one line."""
     try:
         return group.main(arguments, prog_name="yotei", standalone_mode=True)
-    except (SettingsError, EmbeddedServerError, MigrationError, BackupError) as error:
+    except (SettingsError, EmbeddedServerError, MigrationError, BackupError, DatabaseNotPrepared) as error:
         message = str(error)
     except Problem as problem:
         message = problem.detail
