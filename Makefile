@@ -38,7 +38,7 @@ run: $(BIN)/.run ## Run the server on an embedded PostgreSQL with demo data
 	@exec $(BIN)/yotei run --demo
 
 test: $(BIN)/.dev ## Set up what the tests need and run them all
-	@sh ops/test-tools.sh
+	@sh ops/test-tools.sh && sh ops/browser.sh
 	@$(BIN)/pytest
 
 lint: $(BIN)/.dev ## Style, types, import direction

@@ -40,14 +40,14 @@ def seed_command(
         rooms=rooms,
     )
     try:
-        with database_url(settings.load(file=config_file)) as url, _Bar() as bar:
+        with database_url(settings.load(file=config_file)) as url, ProgressBars() as bar:
             summary = asyncio.run(seed.load(url, plan, bar.show))
     except seed.SeedError as error:
         raise click.ClickException(str(error)) from None
     _print(plan, summary)
 
 
-class _Bar:
+class ProgressBars:
     """One line of progress on standard error for each step."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class _Bar:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> "_Bar":
+    def __enter__(self) -> "ProgressBars":
         self._progress.start()
         return self
 

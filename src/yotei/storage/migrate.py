@@ -25,7 +25,8 @@ import asyncpg
 import msgspec
 from asyncpg import Record
 
-from yotei.storage.pool import CONNECT_TIMEOUT_S, SERVER_VERSION_MIN, prepare_role
+from yotei.storage import statements
+from yotei.storage.pool import CONNECT_TIMEOUT_S, SERVER_VERSION_MIN, Source, prepare_role
 
 # A step gives up rather than make writers queue behind its lock.
 LOCK_TIMEOUT_MS: Final = 5_000
@@ -96,6 +97,12 @@ async def status(url: str, steps: Sequence[Migration] | None = None) -> Status:
     steps = load() if steps is None else steps
     async with _session(url) as connection:
         return _compare(await _ledger(connection), steps)
+
+
+async def applied_version(source: Source) -> int:
+    """The last step that was applied, for a server that asks again and again whether it can serve. One statement."""
+    row = await source.fetchrow(statements.load("yotei.storage")["applied_version"])
+    return row["version"] if row is not None else 0
 
 
 async def plan(url: str, steps: Sequence[Migration] | None = None) -> tuple[Migration, ...]:

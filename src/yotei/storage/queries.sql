@@ -73,3 +73,7 @@ select change_log_make_partitions((now() at time zone 'UTC')::date, $1) as made
 -- name: drop_partitions
 -- Drop the days before today minus $1, remembering what is forgotten.
 select change_log_drop_partitions((now() at time zone 'UTC')::date - $1::integer) as dropped
+
+-- name: applied_version
+-- The last migration that was applied.
+select coalesce(max(version), 0) as version from schema_migrations

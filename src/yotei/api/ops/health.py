@@ -8,15 +8,8 @@ from litestar.datastructures import State
 
 from yotei.errors import Problem
 from yotei.storage import migrate
-from yotei.storage.statements import Statement
 
 NOT_READY: Final = 503
-
-_APPLIED: Final = Statement(
-    name="ops.applied_version",
-    purpose="The last migration that was applied.",
-    sql="select coalesce(max(version), 0) as version from schema_migrations",
-)
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -37,8 +30,7 @@ async def readyz(state: State) -> Response[Health]:
     """Ready when the database answers and has exactly the schema that this release was written for."""
     reasons = []
     try:
-        version = await state.database.fetchrow(_APPLIED)
-        missing = len(migrate.load()) - version["version"]
+        missing = len(migrate.load()) - await migrate.applied_version(state.database)
         if missing > 0:
             reasons.append(f"{missing} migrations are not applied; run `yotei migrate`")
     except Problem as problem:
