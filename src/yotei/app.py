@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import structlog
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -57,15 +57,14 @@ def doors(config: Settings) -> Litestar:
     origins = list(config.server.cors_origins)
     return Litestar(
         route_handlers=[
-            *calendars.ROUTES,
-            *events.ROUTES,
-            *resources.ROUTES,
-            *users.ROUTES,
-            *tokens.ROUTES,
+            Router("/", route_handlers=events.ROUTES, tags=["Events"]),
+            Router("/", route_handlers=calendars.ROUTES, tags=["Calendars"]),
+            Router("/", route_handlers=resources.ROUTES, tags=["Rooms and equipment"]),
+            Router("/", route_handlers=users.ROUTES, tags=["People"]),
+            Router("/", route_handlers=tokens.ROUTES, tags=["Tokens"]),
+            Router("/", route_handlers=[health.healthz, health.readyz], tags=["Operations"], security=[{}]),
             *graphql.routes(),
             *pages.ROUTES,
-            health.healthz,
-            health.readyz,
         ],
         dependencies={"viewer": Provide(auth.provide_viewer)},
         guards=[strict],
