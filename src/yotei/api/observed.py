@@ -29,7 +29,8 @@ def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
             return
         started = time.perf_counter()
         request_id = _request_id(scope)
-        scope["state"]["request_id"] = request_id
+        # Servers need not give a state (ASGI 3.0).
+        scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
         async def send_timed(message: Message) -> None:

@@ -1,7 +1,8 @@
 """What query parameters mean: times, zones, lists of fields. Each refusal names its parameter."""
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from litestar.params import Parameter
 
+from yotei.api.paging import CURSOR_CHARACTERS_MAX
 from yotei.errors import Code, invalid
 from yotei.events.window import Window, window
 from yotei.ical.timezones import UnknownZone, resolve
@@ -40,8 +42,15 @@ Fields = Annotated[
 ]
 Cursor = Annotated[
     str | None,
-    Parameter(description="`next_cursor` of the page before.", required=False, max_length=1_024),
+    Parameter(description="`next_cursor` of the page before.", required=False, max_length=CURSOR_CHARACTERS_MAX),
 ]
+
+
+# RFC 3339, section 5.6, in which seconds and the offset may be left out.
+_TIME: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)([Zz]|[+ -][0-9]{2}:[0-9]{2})?)?"
+)
 
 
 def parse_zone(name: str | None, default: str) -> ZoneInfo:
@@ -59,11 +68,12 @@ def parse_time(text: str | None, field: str) -> datetime | None:
     if text is None:
         return None
     try:
-        if len(text) == 10:
-            day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall clock, its zone is `tz`
-        # A `+` that was not escaped arrives as a space.
-        return datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        found = _TIME.fullmatch(text)
+        if found is None:
+            raise ValueError(text)
+        day, clock, offset = found.groups()
+        # A `+` that was not escaped arrives as a space. Without a clock it is midnight.
+        return datetime.fromisoformat(f"{day}T{clock or '00:00'}{(offset or '').upper().replace(' ', '+')}")
     except ValueError:
         raise invalid(field, "expected an RFC 3339 date-time or a date", code=Code.INVALID_WINDOW) from None
 
@@ -109,6 +119,8 @@ def parse_fields(text: str | None, kind: type[msgspec.Struct]) -> tuple[str, ...
     unknown = sorted(wanted.difference(known))
     if unknown:
         raise invalid("query.fields", f"there is no field {unknown[0]!r}; expected some of {', '.join(known)}")
+    if not wanted:
+        raise invalid("query.fields", f"expected some of {', '.join(known)}")
     return tuple(one for one in known if one in wanted)
 
 

@@ -4,6 +4,8 @@ Problems come from below with their code; what the framework refuses (a path tha
 fit) is given the code that it means. Anything else is a fault of ours: logged in full, told as `internal` and no more.
 """
 
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -79,7 +81,7 @@ def as_problem(error: Exception) -> tuple[Problem, dict[str, str]]:
     if isinstance(error, Problem):
         return error, {}
     if isinstance(error, ValidationException):
-        faults = tuple(_faults(error.extra))
+        faults = tuple(_faults(error.extra)) or tuple(_missing(error.detail))
         detail = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults) or error.detail
         return Problem(Code.INVALID_REQUEST, detail, faults=faults), {}
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
@@ -103,6 +105,13 @@ def _faults(extra: object) -> list[Fault]:
         path = source if key in ("", "data") else f"{source}.{key}"
         found.append(Fault(path, "a body is needed" if one["message"] == "'data'" else one["message"]))
     return found
+
+
+def _missing(detail: str) -> Iterator[Fault]:
+    """The framework names a parameter that has to be there in its sentence only."""
+    found = re.match(r"Missing required (query|header|cookie) parameter '([^']*)'", detail)
+    if found is not None:
+        yield Fault(f"{found[1]}.{found[2]}", "this has to be given")
 
 
 def _spec(description: str) -> ResponseSpec:

@@ -14,15 +14,14 @@ def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
 
     async def rewrite(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and networks and _is_trusted(scope.get("client"), networks):
-            headers = dict(scope["headers"])
-            chain = [
-                one.strip() for one in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if one.strip()
-            ]
+            # Lines of one name are one list (RFC 9110, section 5.3): each proxy may add a line or lengthen the last.
+            lines = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
+            chain = [one.strip() for line in lines for one in line.split(",") if one.strip()]
             while len(chain) > 1 and _is_trusted((chain[-1], 0), networks):
                 chain.pop()
             if chain and _address(chain[-1]) is not None:
                 scope["client"] = (chain[-1], 0)
-            proto = headers.get(b"x-forwarded-proto", b"").decode("latin-1")
+            proto = dict(scope["headers"]).get(b"x-forwarded-proto", b"").decode("latin-1")
             if proto in ("http", "https"):
                 scope["scheme"] = proto
         await app(scope, receive, send)

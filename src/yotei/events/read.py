@@ -6,11 +6,12 @@ Every function takes the viewer and answers only with what that viewer may see; 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Meta
 
 from yotei.errors import Code, Problem, not_found
 from yotei.events import rows
@@ -33,6 +34,10 @@ GET_WINDOW_DAYS: Final = 366
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# The first and the last microsecond that a datetime can be: a cursor comes from outside.
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND - 1
+_KEY_MAX: Final = max(-_FIRST, _LAST)
 
 _Place = tuple[int, UUID, datetime]
 """Where something stands in the order: signed microseconds of its start, its id, the instance of a series."""
@@ -41,9 +46,9 @@ _Place = tuple[int, UUID, datetime]
 class After(msgspec.Struct, frozen=True):
     """Where the page before ended: a place in the order, not a count, so that writes in between do not shift it."""
 
-    key: int
+    key: Annotated[int, Meta(ge=-_KEY_MAX, le=_KEY_MAX)]
     id: UUID
-    recurrence_id: datetime | None
+    recurrence_id: Annotated[datetime, Meta(tz=True)] | None
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -174,7 +179,7 @@ def _narrowed(query: Query) -> Window:
     window = query.window
     if query.after is None:
         return window
-    reached = _EPOCH + query.after.key * query.direction * _MICROSECOND
+    reached = _EPOCH + max(_FIRST, min(query.after.key * query.direction, _LAST)) * _MICROSECOND
     if query.direction > 0:
         return msgspec.structs.replace(window, start=max(window.start, min(reached, window.end - _MICROSECOND)))
     return msgspec.structs.replace(window, end=min(window.end, max(reached, window.start) + _MICROSECOND))

@@ -47,11 +47,14 @@ def window(start: datetime | None, end: datetime | None, zone: ZoneInfo, *, now:
         start = end - timedelta(days=31)
     if end is None:
         end = start + timedelta(days=31)
-    if start >= end:
+    # Two times of one zone are compared by their clocks, and clocks are set back.
+    found = Window(start.astimezone(UTC), end.astimezone(UTC), zone)
+    if found.start >= found.end:
         raise invalid("query.end", "expected a time after start", code=Code.INVALID_WINDOW)
-    if end - start > timedelta(days=days_max):
+    # Days are those of the zone: some have 25 hours.
+    if found.wall_end - found.wall_start > timedelta(days=days_max):
         raise invalid("query.end", f"expected at most {days_max} days after start", code=Code.INVALID_WINDOW)
-    return Window(start.astimezone(UTC), end.astimezone(UTC), zone)
+    return found
 
 
 def _instant(time: datetime, zone: ZoneInfo, field: str) -> datetime:

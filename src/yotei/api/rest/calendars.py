@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
@@ -14,6 +15,7 @@ from yotei.api.parameters import Cursor, page_size
 from yotei.api.problems import refusals
 from yotei.calendars import read
 from yotei.calendars.calendar import Calendar, Member
+from yotei.errors import not_found
 from yotei.users.user import Viewer
 
 
@@ -34,7 +36,7 @@ class MemberList(msgspec.Struct, frozen=True):
 async def list_calendars(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
+    viewer: NamedDependency[Viewer],
     limit: Annotated[int | None, Parameter(description="Calendars in the page.", required=False)] = None,
     cursor: Cursor = None,
 ) -> Response[CalendarList]:
@@ -46,7 +48,7 @@ async def list_calendars(
 
 @get("/api/calendars/{calendar_id:uuid}", summary="One calendar", responses=refusals(404))
 async def get_calendar(
-    request: Request[Any, Any, Any], state: State, viewer: Viewer, calendar_id: UUID
+    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], calendar_id: FromPath[UUID]
 ) -> Response[Calendar]:
     """A calendar of which the caller is a member, with their role in it."""
     return answer(request, await read.get(state.database, viewer, calendar_id))
@@ -54,11 +56,13 @@ async def get_calendar(
 
 @get("/api/calendars/{calendar_id:uuid}/members", summary="Who shares a calendar", responses=refusals(404))
 async def list_members(
-    request: Request[Any, Any, Any], state: State, viewer: Viewer, calendar_id: UUID
+    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], calendar_id: FromPath[UUID]
 ) -> Response[MemberList]:
     """People and their roles, owners first."""
     found = (await read.members(state.database, viewer, [calendar_id], read.MEMBERS_MAX))[0]
-    return answer(request, MemberList(list(found or ())))
+    if found is None:
+        raise not_found("calendar")
+    return answer(request, MemberList(list(found)))
 
 
 ROUTES: Final = (list_calendars, get_calendar, list_members)

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
@@ -69,8 +70,8 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_calendar_events(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
-    calendar_id: UUID,
+    viewer: NamedDependency[Viewer],
+    calendar_id: FromPath[UUID],
     start: Start = None,
     end: End = None,
     tz: Zone = None,
@@ -88,6 +89,7 @@ async def list_calendar_events(
 
     Private events, and those of calendars shared as free/busy, come as times only: `access` is `busy`.
     """
+    chosen = parse_fields(fields, Event)
     query = _query(
         state,
         viewer,
@@ -104,14 +106,14 @@ async def list_calendar_events(
         resource_id,
     )
     page = await read.list_calendar(state.database, viewer, calendar_id, query)
-    return _answer(request, page, fields)
+    return _answer(request, page, chosen)
 
 
 @get("/api/events", summary="Events of a calendar, named in the query", responses=refusals(404, 422))
 async def list_events(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
+    viewer: NamedDependency[Viewer],
     calendar_id: Annotated[UUID, Parameter(description="The calendar.")],
     start: Start = None,
     end: End = None,
@@ -127,6 +129,7 @@ async def list_events(
     fields: Fields = None,
 ) -> Response[EventList]:
     """The same as `/api/calendars/{calendar_id}/events`."""
+    chosen = parse_fields(fields, Event)
     query = _query(
         state,
         viewer,
@@ -143,14 +146,14 @@ async def list_events(
         resource_id,
     )
     page = await read.list_calendar(state.database, viewer, calendar_id, query)
-    return _answer(request, page, fields)
+    return _answer(request, page, chosen)
 
 
 @get("/api/users/me/agenda", summary="The caller's agenda", responses=refusals(422))
 async def list_agenda(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
+    viewer: NamedDependency[Viewer],
     start: Start = None,
     end: End = None,
     tz: Zone = None,
@@ -165,6 +168,7 @@ async def list_agenda(
     fields: Fields = None,
 ) -> Response[EventList]:
     """Events of the caller's calendars, events that they organise, and events to which they are invited."""
+    chosen = parse_fields(fields, Event)
     query = _query(
         state,
         viewer,
@@ -181,15 +185,15 @@ async def list_agenda(
         resource_id,
     )
     page = await read.agenda(state.database, viewer, query)
-    return _answer(request, page, fields)
+    return _answer(request, page, chosen)
 
 
 @get("/api/events/{event_id:uuid}", summary="One event", responses=refusals(404))
 async def get_event(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
-    event_id: UUID,
+    viewer: NamedDependency[Viewer],
+    event_id: FromPath[UUID],
     tz: Zone = None,
     fields: Fields = None,
 ) -> Response[Event]:
@@ -202,7 +206,9 @@ async def get_event(
 
 
 @post("/api/events/{event_id:uuid}/rsvp", summary="Answer an invitation", status_code=200, responses=refusals(404, 413))
-async def answer_invitation(state: State, viewer: Viewer, event_id: UUID, data: Answer, tz: Zone = None) -> Event:
+async def answer_invitation(
+    state: State, viewer: NamedDependency[Viewer], event_id: FromPath[UUID], data: JSONBody[Answer], tz: Zone = None
+) -> Event:
     """Sets the caller's own answer. One need not be a member of the calendar, only invited."""
     await write.answer_invitation(state.database, viewer, event_id, data.response_status, data.comment)
     return await read.get(state.database, viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
@@ -238,8 +244,7 @@ def _query(
     )
 
 
-def _answer(request: Request[Any, Any, Any], page: read.Page, fields: str | None) -> Response[EventList]:
-    chosen = parse_fields(fields, Event)
+def _answer(request: Request[Any, Any, Any], page: read.Page, chosen: tuple[str, ...] | None) -> Response[EventList]:
     window = page.window
     listed = EventList(
         list(page.events) if chosen is None else only(page.events, chosen),  # type: ignore[arg-type]

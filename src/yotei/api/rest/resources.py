@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
@@ -46,7 +47,7 @@ class AvailabilityList(msgspec.Struct, frozen=True):
 async def list_resources(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
+    viewer: NamedDependency[Viewer],
     kind: KindFilter = None,
     seats_min: SeatsMin = None,
     features: Features = None,
@@ -66,7 +67,7 @@ async def list_resources(
 
 @get("/api/resources/{resource_id:uuid}", summary="One resource", responses=refusals(404))
 async def get_resource(
-    request: Request[Any, Any, Any], state: State, viewer: Viewer, resource_id: UUID
+    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
 ) -> Response[Resource]:
     """A room or a piece of equipment."""
     return answer(request, await read.get(state.database, viewer, resource_id))
@@ -76,7 +77,7 @@ async def get_resource(
 async def list_availability(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
+    viewer: NamedDependency[Viewer],
     start: Start = None,
     end: End = None,
     tz: Zone = None,

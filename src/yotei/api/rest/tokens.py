@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api.conditional import answer
 from yotei.api.problems import refusals
@@ -42,7 +43,7 @@ class TokenList(msgspec.Struct, frozen=True):
 async def list_tokens(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
+    viewer: NamedDependency[Viewer],
     user_id: Annotated[
         UUID | None, Parameter(description="Another person's; administrators only.", required=False)
     ] = None,
@@ -52,7 +53,7 @@ async def list_tokens(
 
 
 @post("/api/tokens", summary="Make a token", responses=refusals(409, 413))
-async def create_token(state: State, viewer: Viewer, data: NewToken) -> CreatedToken:
+async def create_token(state: State, viewer: NamedDependency[Viewer], data: JSONBody[NewToken]) -> CreatedToken:
     """A token for the caller, with at most the scopes of the one used here."""
     token, secret = await tokens.create(
         state.database,
@@ -67,7 +68,7 @@ async def create_token(state: State, viewer: Viewer, data: NewToken) -> CreatedT
 
 
 @delete("/api/tokens/{token_id:uuid}", summary="Revoke a token", responses=refusals(404))
-async def revoke_token(state: State, viewer: Viewer, token_id: UUID) -> None:
+async def revoke_token(state: State, viewer: NamedDependency[Viewer], token_id: FromPath[UUID]) -> None:
     """It stops working at once. Revoking it again changes nothing."""
     await tokens.revoke(state.database, viewer, token_id)
 

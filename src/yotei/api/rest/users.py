@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
@@ -35,13 +36,15 @@ class UserList(msgspec.Struct, frozen=True):
 
 
 @get("/api/users/me", summary="The caller", responses=refusals())
-async def get_me(request: Request[Any, Any, Any], state: State, viewer: Viewer) -> Response[Profile]:
+async def get_me(request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer]) -> Response[Profile]:
     """The person behind the token."""
     return answer(request, await read.me(state.database, viewer))
 
 
 @get("/api/users/{user_id:uuid}", summary="One person", responses=refusals(404))
-async def get_user(request: Request[Any, Any, Any], state: State, viewer: Viewer, user_id: UUID) -> Response[Profile]:
+async def get_user(
+    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]
+) -> Response[Profile]:
     """A person of this installation."""
     return answer(request, await read.get(state.database, viewer, user_id))
 
@@ -50,7 +53,7 @@ async def get_user(request: Request[Any, Any, Any], state: State, viewer: Viewer
 async def list_users(
     request: Request[Any, Any, Any],
     state: State,
-    viewer: Viewer,
+    viewer: NamedDependency[Viewer],
     limit: Annotated[int | None, Parameter(description="People in the page.", required=False)] = None,
     cursor: Cursor = None,
 ) -> Response[UserList]:
@@ -62,7 +65,7 @@ async def list_users(
 
 
 @post("/api/users", summary="Add a person (administrators)", responses=refusals(409, 413))
-async def create_user(state: State, viewer: Viewer, data: NewUser) -> Profile:
+async def create_user(state: State, viewer: NamedDependency[Viewer], data: JSONBody[NewUser]) -> Profile:
     """Adds a person with a personal calendar."""
     user_id = await calendars.add_user(
         state.database,
@@ -79,7 +82,7 @@ async def create_user(state: State, viewer: Viewer, data: NewUser) -> Profile:
 @post(
     "/api/users/{user_id:uuid}/deactivate", summary="Shut a person out", status_code=200, responses=refusals(404, 409)
 )
-async def deactivate_user(state: State, viewer: Viewer, user_id: UUID) -> Profile:
+async def deactivate_user(state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]) -> Profile:
     """Their tokens stop working; nothing is lost. The last administrator stays."""
     await write.deactivate(state.database, viewer, user_id)
     return await read.get(state.database, viewer, user_id)
@@ -91,14 +94,14 @@ async def deactivate_user(state: State, viewer: Viewer, user_id: UUID) -> Profil
     status_code=200,
     responses=refusals(404, 409),
 )
-async def reactivate_user(state: State, viewer: Viewer, user_id: UUID) -> Profile:
+async def reactivate_user(state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]) -> Profile:
     """Undoes a deactivation, not an erasure."""
     await write.reactivate(state.database, viewer, user_id)
     return await read.get(state.database, viewer, user_id)
 
 
 @delete("/api/users/{user_id:uuid}", summary="Erase a person", responses=refusals(404, 409))
-async def erase_user(state: State, viewer: Viewer, user_id: UUID) -> None:
+async def erase_user(state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]) -> None:
     """Removes all that says who they are, for good. What they organised stays, by nobody."""
     await write.erase(state.database, viewer, user_id)
 
