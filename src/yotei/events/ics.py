@@ -18,7 +18,7 @@ import msgspec
 from yotei.calendars import rows as calendars
 from yotei.errors import not_found
 from yotei.events import rows
-from yotei.events.rows import Content, ImportedRow, InvitedRow
+from yotei.events.rows import Content, ImportedRow, InvitedRow, KnownPerson
 from yotei.ical import Attendee, Finding, ParsedCalendar, ParsedEvent, parse_calendar, span, write_calendar
 from yotei.ical.lines import read_calendars
 from yotei.storage.ids import uuid7
@@ -215,16 +215,18 @@ def _emails(events: Iterable[ParsedEvent]) -> Iterator[str]:
             yield attendee.email.lower()
 
 
-def _row(event: ParsedEvent, ids: Mapping[_Key, UUID], owner_id: UUID, people: Mapping[str, UUID]) -> ImportedRow:
+def _row(
+    event: ParsedEvent, ids: Mapping[_Key, UUID], owner_id: UUID, people: Mapping[str, KnownPerson]
+) -> ImportedRow:
     """An organizer whom nobody knows here stays as a content line; the owner of the import stands in."""
-    organizer_id = people.get((event.organizer_email or "").lower())
+    organizer = people.get((event.organizer_email or "").lower())
     properties = event.properties
-    if event.organizer_email is not None and organizer_id is None:
+    if event.organizer_email is not None and organizer is None:
         properties = (*properties, _organizer_line(event.organizer_email, event.organizer_name))
     is_override = event.recurrence_id is not None
     return ImportedRow(
         id=ids[_Key(event.uid, event.recurrence_id)],
-        organizer_id=organizer_id or owner_id,
+        organizer_id=owner_id if organizer is None else organizer.id,
         uid=event.uid,
         sequence=event.sequence,
         title=event.title,
@@ -262,13 +264,15 @@ def _organizer_line(email: str, name: str | None) -> str:
 _CARETS: Final = str.maketrans({'"': "^'", "^": "^^", "\n": "^n"})
 
 
-def _invited(attendee: Attendee, event_id: UUID, people: Mapping[str, UUID]) -> InvitedRow:
+def _invited(attendee: Attendee, event_id: UUID, people: Mapping[str, KnownPerson]) -> InvitedRow:
     email = attendee.email.lower()
+    person = people.get(email)
     return InvitedRow(
         event_id=event_id,
         email=email,
-        user_id=people.get(email),
-        name=attendee.name,
+        user_id=None if person is None else person.id,
+        # The name of somebody known is their own to change; only another one is kept.
+        name=None if person is not None and person.name == attendee.name else attendee.name,
         response_status=_FROM_PARTSTAT[attendee.partstat],
         is_optional=attendee.is_optional,
     )

@@ -37,6 +37,13 @@ class CalendarName(msgspec.Struct, frozen=True):
     tzid: str
 
 
+class KnownPerson(msgspec.Struct, frozen=True, gc=False):
+    """The user behind an address."""
+
+    id: UUID
+    name: str
+
+
 class ContentAttendee(msgspec.Struct, frozen=True, gc=False):
     """`own_name` is the one that the invitation gives, `name` falls back to the person's."""
 
@@ -186,8 +193,9 @@ async def find_calendar(
     return None if row is None else CalendarName(*row)
 
 
-async def select_people_by_email(source: Source, emails: Sequence[str]) -> dict[str, UUID]:
-    return {row["email"]: row["id"] for row in await source.fetch(_SQL["select_people_by_email"], list(emails))}
+async def select_people_by_email(source: Source, emails: Sequence[str]) -> dict[str, KnownPerson]:
+    found = await source.fetch(_SQL["select_people_by_email"], list(emails))
+    return {row["email"]: KnownPerson(row["id"], row["name"]) for row in found}
 
 
 async def select_content(

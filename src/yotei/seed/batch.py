@@ -44,7 +44,7 @@ GUESTS_MAX: Final = 60
 OUTSIDER_SHARE: Final = 0.03
 
 OVERRIDDEN_SHARE: Final = 0.15
-ROOM_SHARE: Final = 0.2
+ROOM_SHARE: Final = 0.3
 SERIES_ROOM_SHARE: Final = 0.25
 
 _SLOTS: Final = (480, 600, 720, 840, 960)
@@ -158,8 +158,8 @@ class _Tables:
         self.clock = _Clock(plan.around)
         self.directory: Directory = directory(plan)
         people = self.directory.people
-        # Sizes of calendars follow Zipf's law with a flat top (Mandelbrot), so that none holds a tenth of everything.
-        flat = max(2.0, 0.003 * plan.calendar_count)
+        # Sizes of calendars follow Zipf's law with a flat top (Mandelbrot), so that none is unlike a real one.
+        flat = max(20.0, 0.003 * plan.calendar_count)
         weights = [1 / (place + 1 + flat) for place in range(plan.calendar_count)]
         self.calendar_sums = list(accumulate(weights))
         rows = plan.events / self.calendar_sums[-1]
@@ -420,7 +420,7 @@ class _Making:
         )
 
 
-_COUNTS: Final = {"WEEKLY": (4, 26), "DAILY": (3, 8), "WORKDAYS": (5, 15), "FORTNIGHTLY": (3, 13), "MONTHLY": (3, 12)}
+_COUNTS: Final = {"WEEKLY": (4, 13), "DAILY": (3, 5), "WORKDAYS": (5, 10), "FORTNIGHTLY": (3, 8), "MONTHLY": (3, 12)}
 
 
 class _Made:

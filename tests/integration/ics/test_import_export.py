@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.conftest import Budget
+from yotei import seed
 from yotei.calendars.write import install_user
 from yotei.errors import Code, Problem
 from yotei.events import ics
@@ -333,3 +334,20 @@ async def test_text_with_quotes_line_breaks_and_other_scripts_comes_out_as_it_we
     after = parse_calendar(await ics.export_calendar(database, report.calendar_id, now=NOW)).components[0]
     for field in ("uid", "title", "description", "location", "url", "properties"):
         assert getattr(after, field) == getattr(before, field)
+
+
+async def test_a_seeded_calendar_imported_into_itself_changes_nothing(database: Database, database_url: str) -> None:
+    await seed.load(database_url, seed.SeedPlan(events=800, around=NOW.date(), people=30, calendars=2, rooms=10))
+    owner = await users.find_user(database, seed.DEMO_EMAIL)
+    found = await rows(database, "select id from calendars order by id limit 1")
+    assert owner is not None
+    calendar_id = found[0][0]
+    assert isinstance(calendar_id, UUID)
+
+    exported = await ics.export_calendar(database, calendar_id, now=NOW)
+    report = await ics.import_calendar(
+        database, Target(owner=owner, calendar_id=calendar_id), exported, file_name="a file"
+    )
+
+    assert report.unchanged > 200
+    assert (report.added, report.updated, report.skipped, report.repaired) == (0, 0, (), ())
