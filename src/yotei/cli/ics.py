@@ -7,9 +7,10 @@ from pathlib import Path
 from uuid import UUID
 
 import click
+from rich import box
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from yotei.cli.database import with_database
 from yotei.errors import not_found
@@ -83,14 +84,13 @@ async def _import_all(database: Database, target: Target, files: Sequence[Path])
 
 def _print(reports: Sequence[tuple[Path, ImportReport]]) -> None:
     numbers = ("events", "series", "overrides", "added", "updated", "unchanged")
-    table = Table("file", *numbers, "skipped", "mended")
+    table = Table(Column("file", overflow="fold"), *numbers, "skipped", "mended", box=box.SIMPLE, pad_edge=False)
     for file, report in reports:
         counts = (*(getattr(report, one) for one in numbers), len(report.skipped), len(report.repaired))
         table.add_row(file.name, *map(str, counts))
-    console = Console()
-    console.print(table)
-    for calendar_id in dict.fromkeys(report.calendar_id for _, report in reports):
-        click.echo(f"calendar {calendar_id}")
+    Console().print(table)
+    for file, report in reports:
+        click.echo(f"{file.name} -> calendar {report.calendar_id}")
     for file, report in reports:
         for finding in report.skipped[:FINDINGS_SHOWN_MAX]:
             click.echo(
