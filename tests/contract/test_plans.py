@@ -1,0 +1,391 @@
+"""The plan of every hot statement on filled tables: its index, led by the right columns, and no big table read whole.
+
+`docs/indexes.md` names the test of each index. A plan is asked for twice, as PostgreSQL makes it for these parameters
+and as it makes it for any (after five runs it may choose either), and on every supported version that is here.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest
+
+from tests.conftest import PostgresFactory
+from tests.filled import SMALL, Connection, Kind, fill, id_of
+from tests.integration.rows import a_calendar, a_user, an_event, viewing
+from yotei.events.write import answer_invitation
+from yotei.storage import statements
+from yotei.storage.pool import Database
+from yotei.storage.statements import Statement
+
+NOW: Final = datetime.now(UTC)
+MONTH_START: Final = NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+MONTH_END: Final = (MONTH_START + timedelta(days=32)).replace(day=1)
+BIG_ROWS: Final = 1_000
+"""Nothing asked for in a request may read a table of more rows from end to end; `resources` has a few pages."""
+SPAN: Final = ("calendar_id", "span_end", "start_time")
+MODES: Final = ("force_custom_plan", "force_generic_plan")
+
+EVENTS: Final = statements.load("yotei.events")
+RESOURCES: Final = statements.load("yotei.resources")
+CALENDARS: Final = statements.load("yotei.calendars")
+USERS: Final = statements.load("yotei.users")
+STORAGE: Final = statements.load("yotei.storage")
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """A node of a plan that reads a table; `condition` is what leads the index, filters are not in it."""
+
+    table: str | None
+    index: str | None
+    condition: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    mode: str
+    scans: tuple[Scan, ...]
+    big: frozenset[str]
+
+    def reads_whole(self) -> set[str]:
+        """Big tables that are read from end to end, or in the order of an index that nothing leads."""
+        return {str(one.table) for one in self.scans if one.table in self.big and not one.condition}
+
+    def led_by(self, index: str) -> list[str]:
+        return [one.condition for one in self.scans if one.index and one.index.endswith(index)]
+
+
+@pytest.fixture(scope="session")
+def filled_urls() -> dict[int, str]:
+    """The filled database of each server that was asked for one."""
+    return {}
+
+
+@pytest.fixture
+async def connection(every_postgres: PostgresFactory, filled_urls: dict[int, str]) -> AsyncIterator[Connection]:
+    """A session on the filled database of each supported PostgreSQL."""
+    if every_postgres.major not in filled_urls:
+        url = await every_postgres.migrated()
+        async with _session(url) as filling:
+            await fill(filling, SMALL, NOW)
+        filled_urls[every_postgres.major] = url
+    async with _session(filled_urls[every_postgres.major]) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _session(url: str) -> AsyncGenerator[Connection]:
+    opened = await asyncpg.connect(url)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def user(number: int) -> UUID:
+    """The owner of the busy calendar of this number, who is also in nine others."""
+    return id_of(Kind.USER, number * SMALL.spread)
+
+
+def calendar(number: int) -> UUID:
+    """A calendar with 50 events a month, and three years of them."""
+    return id_of(Kind.CALENDAR, number * SMALL.spread)
+
+
+def event(number: int) -> UUID:
+    return id_of(Kind.EVENT, number)
+
+
+def select_events(
+    viewer: int,
+    *,
+    calendars: Sequence[int] = (),
+    with_agenda: bool = False,
+    events: Sequence[int] = (),
+    start: datetime = MONTH_START,
+    end: datetime = MONTH_END,
+    after: tuple[int, UUID] | None = None,
+    limit: int = 101,
+) -> tuple[object, ...]:
+    """The parameters in the order of `yotei.events.rows.select_events`."""
+    return (
+        user(viewer),
+        [calendar(one) for one in calendars],
+        with_agenda,
+        [event(one) for one in events],
+        start,
+        end,
+        start,
+        end,
+        "UTC",
+        after[0] if after else None,
+        after[1] if after else None,
+        1,
+        limit,
+        bool(calendars),
+        2_001,
+    )
+
+
+async def plans(connection: Connection, statement: Statement, *parameters: object) -> list[Plan]:
+    """Its plan for these parameters, and its plan for any."""
+    return [await plan(connection, mode, statement, *parameters) for mode in MODES]
+
+
+async def plan(connection: Connection, mode: str, statement: Statement, *parameters: object) -> Plan:
+    """`mode` is a value of `plan_cache_mode`; with `auto` it is the plan that PostgreSQL settles for."""
+    async with prepared(connection, mode, statement, parameters) as execute:
+        for _ in range(6 if mode == "auto" else 0):
+            await connection.execute(execute)
+        text = await connection.fetchval(f"explain (format json) {execute}")
+    big = await connection.fetch("select relname from pg_class where relkind = 'r' and reltuples > $1", BIG_ROWS)
+    return Plan(mode, tuple(_scans(msgspec.json.decode(text)[0]["Plan"])), frozenset(row["relname"] for row in big))
+
+
+@asynccontextmanager
+async def prepared(
+    connection: Connection, mode: str, statement: Statement, parameters: Sequence[object]
+) -> AsyncGenerator[str]:
+    """The statement, prepared; gives the SQL that executes it. EXPLAIN takes no parameters of the protocol."""
+    await connection.execute(f"set plan_cache_mode = {mode}")
+    await connection.execute(f"prepare asked as {statement.sql}")
+    try:
+        yield f"execute asked ({', '.join(literal(one) for one in parameters)})"
+    finally:
+        await connection.execute("deallocate asked")
+
+
+def _scans(node: Mapping[str, Any]) -> Iterator[Scan]:
+    if "Scan" in node["Node Type"] and ("Relation Name" in node or "Index Name" in node):
+        condition = node.get("Index Cond", node.get("Recheck Cond", ""))
+        yield Scan(node.get("Relation Name"), node.get("Index Name"), condition)
+    for below in node.get("Plans", ()):
+        yield from _scans(below)
+
+
+def literal(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool() | int():
+            return str(value).lower()
+        case bytes():
+            return f"'\\x{value.hex()}'"
+        case list():
+            return f"'{{{','.join(str(one) for one in value)}}}'"
+        case _:
+            return f"'{value}'"
+
+
+def check(found: Sequence[Plan], **indexes: Sequence[str]) -> None:
+    """Every plan uses each index, every time led by these columns at least, and reads nothing big from end to end."""
+    for one in found:
+        assert one.reads_whole() == set(), one
+        for index, columns in indexes.items():
+            conditions = one.led_by(index)
+            assert conditions, (index, one)
+            assert all(column in led for led in conditions for column in columns), (index, conditions, one.mode)
+
+
+async def test_a_list_is_led_by_calendar_end_and_start_at_once(connection: Connection) -> None:
+    found = await plans(connection, EVENTS["select_events"], *select_events(3, calendars=[3]))
+
+    check(found, events_calendar_span=SPAN)
+
+
+async def test_a_list_of_two_years_ago_is_led_by_calendar_end_and_start_at_once(connection: Connection) -> None:
+    then = timedelta(days=730)
+
+    found = await plans(
+        connection,
+        EVENTS["select_events"],
+        *select_events(3, calendars=[3], start=MONTH_START - then, end=MONTH_END - then),
+    )
+
+    check(found, events_calendar_span=SPAN)
+
+
+async def test_the_next_page_of_a_list_is_led_by_the_same_index(connection: Connection) -> None:
+    after = (int(MONTH_START.timestamp()) * 1_000_000, event(0))
+
+    found = await plans(connection, EVENTS["select_events"], *select_events(3, calendars=[3], after=after))
+
+    check(found, events_calendar_span=SPAN)
+
+
+async def test_what_a_list_shows_of_its_events_is_read_by_event(connection: Connection) -> None:
+    found = await plans(connection, EVENTS["select_events"], *select_events(3, calendars=[3]))
+
+    check(
+        found,
+        attendees_pkey=["event_id"],
+        reservations_event=["event_id"],
+        events_series=["series_id"],
+        users_pkey=["id"],
+        calendar_members_pkey=["user_id"],
+    )
+
+
+async def test_a_list_of_ten_calendars_is_led_by_calendar_end_and_start_at_once(connection: Connection) -> None:
+    calendars = [70 - 7 * n for n in range(10)]
+
+    found = await plans(connection, EVENTS["select_events"], *select_events(70, calendars=calendars))
+
+    check(found, events_calendar_span=SPAN)
+
+
+async def test_an_agenda_is_led_by_calendar_organizer_and_invitation(connection: Connection) -> None:
+    found = await plans(connection, EVENTS["select_events"], *select_events(70, with_agenda=True))
+
+    check(
+        found,
+        events_calendar_span=SPAN,
+        events_organizer_span=("organizer_id", "span_end", "start_time"),
+        attendees_user=["user_id"],
+    )
+
+
+@pytest.mark.parametrize("count", [1, 100])
+async def test_events_by_id_are_read_by_key(connection: Connection, count: int) -> None:
+    events = [n * 1_000 for n in range(count)]
+
+    found = await plans(connection, EVENTS["select_events"], *select_events(3, events=events, limit=0))
+
+    check(found, events_pkey=["id"], attendees_pkey=["event_id"], reservations_event=["event_id"])
+
+
+async def test_an_answer_to_an_invitation_finds_its_row_by_event(connection: Connection) -> None:
+    found = await plans(connection, EVENTS["answer_invitation"], event(100), user(9), "ACCEPTED", None)
+
+    check(found, events_pkey=["id"])
+    assert all(one.led_by("attendees_pkey") or one.led_by("attendees_user") for one in found)
+
+
+async def test_availability_is_led_by_resource_and_blocked_period_in_the_index_that_forbids_double_booking(
+    connection: Connection,
+) -> None:
+    day = (NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
+    rooms = [id_of(Kind.RESOURCE, n) for n in range(SMALL.rooms)]
+
+    of_some = await plans(connection, RESOURCES["select_availability"], rooms, None, None, [], *day, 100)
+    of_any = await plans(connection, RESOURCES["select_availability"], None, "ROOM", 4, [], *day, 100)
+
+    check([*of_some, *of_any], reservations_no_double_booking=["resource_id", "blocked"])
+
+
+async def test_the_calendars_of_a_person_are_led_by_that_person(connection: Connection) -> None:
+    found = await plans(connection, CALENDARS["list_calendars"], user(70), None, None, 50)
+
+    check(found, calendar_members_pkey=["user_id"], calendars_pkey=["id"])
+
+
+async def test_calendars_by_id_are_read_by_key(connection: Connection) -> None:
+    found = await plans(connection, CALENDARS["get_calendars"], user(70), [calendar(70), calendar(63)])
+
+    check(found, calendars_pkey=["id"])
+
+
+async def test_the_members_of_calendars_are_led_by_calendar(connection: Connection) -> None:
+    found = await plans(connection, CALENDARS["list_members"], user(70), [calendar(70), calendar(63)], 100)
+
+    check(found, calendar_members_calendar=["calendar_id"], users_pkey=["id"])
+
+
+async def test_a_token_is_found_by_its_hash_and_its_person_by_key(connection: Connection) -> None:
+    # Its plan for any parameters reads all people, for whom it may act; PostgreSQL knows the price and never takes it.
+    found = await plan(connection, "auto", USERS["authenticate"], b"\0" * 32, None, None, NOW)
+
+    check([found], tokens_hash_key=["token_hash"], users_pkey=["id"])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param({"calendars": [3]}, id="list"),
+        pytest.param({"calendars": [70 - 7 * n for n in range(10)]}, id="lists"),
+        pytest.param({"with_agenda": True}, id="agenda"),
+        pytest.param({"events": [3_000], "limit": 0}, id="by id"),
+    ],
+)
+async def test_events_are_planned_five_times_a_session_and_then_no_more(
+    connection: Connection, asked: dict[str, Any]
+) -> None:
+    parameters = select_events(70, **asked)
+
+    async with prepared(connection, "auto", EVENTS["select_events"], parameters) as execute:
+        for _ in range(8):
+            await connection.execute(execute)
+        counted = await connection.fetchrow(
+            "select custom_plans, generic_plans from pg_prepared_statements where name = 'asked'"
+        )
+
+    assert counted is not None
+    assert tuple(counted) == (5, 3)
+
+
+async def test_people_are_found_by_id_and_by_address(connection: Connection) -> None:
+    by_id = await plans(connection, USERS["get_users"], [user(1), user(2)])
+    by_address = await plans(connection, USERS["find_user"], "person1@example.org")
+
+    check(by_id, users_pkey=["id"])
+    check(by_address, users_email_key=["email"])
+
+
+async def test_the_tail_of_the_change_log_is_led_by_transaction(connection: Connection) -> None:
+    snapshot = await connection.fetchval("select pg_current_snapshot()::text")
+    hour_ago = NOW - timedelta(hours=1)
+
+    found = await plans(
+        connection, STORAGE["read_since"], snapshot, None, "0", 0, [snapshot.split(":")[0]], 1_000, None, hour_ago
+    )
+
+    check(found, xid_idx=["xid"])
+
+
+async def test_the_changes_of_one_calendar_are_led_by_an_index(connection: Connection) -> None:
+    snapshot = await connection.fetchval("select pg_current_snapshot()::text")
+    hour_ago = NOW - timedelta(hours=1)
+
+    found = await plans(connection, STORAGE["read_since"], snapshot, None, "0", 0, [], 1_000, calendar(3), hour_ago)
+
+    assert [one.reads_whole() for one in found] == [set(), set()]
+
+
+async def test_an_answer_to_an_invitation_is_one_hot_update_and_one_line_of_the_log_and_no_event_is_touched(
+    every_database: Database,
+) -> None:
+    owner, guest = await a_user(every_database), await a_user(every_database)
+    calendar_id = await a_calendar(every_database, {owner: "OWNER"})
+    event_id = await an_event(every_database, calendar_id, owner, NOW, attendees=(owner, guest))
+    before = await written(every_database)
+
+    await answer_invitation(every_database, viewing(guest), event_id, "ACCEPTED", "gladly")
+
+    after = await written(every_database)
+    assert {name: after[name] - before[name] for name in after} == {
+        "attendees updated": 1,
+        "attendees updated in place": 1,
+        "events updated": 0,
+        "changes logged": 1,
+    }
+
+
+async def written(database: Database) -> dict[str, int]:
+    """What PostgreSQL has counted, once every session has reported."""
+    await database.execute(_flush)
+    (row,) = await database.fetch(_written)
+    return dict(row)
+
+
+_flush: Final = Statement("tests.flush", "select pg_stat_force_next_flush()", "counts are reported late")
+_written: Final = Statement(
+    "tests.written",
+    """select a.n_tup_upd as "attendees updated", a.n_tup_hot_upd as "attendees updated in place",
+              e.n_tup_upd as "events updated", (select count(*) from change_log) as "changes logged"
+       from pg_stat_user_tables a, pg_stat_user_tables e
+       where a.relname = 'attendees' and e.relname = 'events'""",
+    "what an answer costs",
+)
