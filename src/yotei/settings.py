@@ -211,7 +211,7 @@ def masked(settings: Settings) -> dict[str, Any]:
 def mask_url(url: str) -> str:
     """The address without its password, wherever it stands in it."""
     without = re.sub(r"(//[^/:@]*:).*@", rf"\1{MASK}@", url)
-    return re.sub(r"([?&]password=)[^&]*", rf"\1{MASK}", without)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", rf"\1{MASK}", without)
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -239,7 +239,11 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 
 def _readable(error: msgspec.ValidationError) -> str:
-    message, _, path = str(error).partition(" - at `$")
+    message, _, rest = str(error).partition(" - at `$")
+    path = rest.rstrip("`").lstrip(".")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
+    if unknown is not None:
+        return f"{path + '.' if path else ''}{unknown[1]}: there is no such setting (see `yotei config --all`)"
     if not path:
         return message
-    return f"{path.rstrip('`').lstrip('.')}: {message[0].lower()}{message[1:]}"
+    return f"{path}: {message[0].lower()}{message[1:]}"

@@ -161,7 +161,7 @@ def open_periods(resource: Resource, window: Period) -> Iterator[Period]:
             if start >= end:
                 continue
             if held is not None and held.end >= start:
-                held = Period(held.start, end)
+                held = Period(held.start, max(held.end, end))
                 continue
             if held is not None:
                 yield held

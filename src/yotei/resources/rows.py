@@ -69,6 +69,19 @@ async def select_availability(
 
 
 def _resource(row: Record) -> Resource:
-    *fields, hours, version = row
-    values = (*fields, _hours.decode(hours or "null"), version)
-    return Resource(*values)
+    id_, name, kind, description, location, tzid, seats, features, bookings, setup, teardown, hours, version = row
+    return Resource(
+        id_,
+        name,
+        kind,
+        description,
+        location,
+        tzid,
+        seats,
+        tuple(features),
+        bookings,
+        setup,
+        teardown,
+        _hours.decode(hours or "null"),
+        version,
+    )

@@ -84,7 +84,8 @@ async def list_availability(
     resource_ids: Annotated[
         str | None,
         Parameter(
-            description=f"Ids separated by commas, at most {read.RESOURCES_MAX}; without it all that fit.",
+            description=f"Ids separated by commas, at most {read.RESOURCES_MAX}; without it those that fit, the first "
+            f"{read.RESOURCES_MAX} by name.",
             required=False,
         ),
     ] = None,

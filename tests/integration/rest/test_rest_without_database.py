@@ -1,0 +1,108 @@
+"""What callers are told while the database cannot be reached, and that nobody has to be restarted afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from tests.integration.rest.served import admitted, problem, serve, settings
+from tests.integration.rows import a_user
+from yotei.storage.pool import Database
+
+ME = "/api/users/me"
+
+
+class Line:
+    """A way to the database by TCP that can be cut and mended."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_reader, to_writer = await asyncio.open_unix_connection(self._socket)
+        self._open |= {writer, to_writer}
+        await asyncio.gather(self._copy(reader, to_writer), self._copy(to_reader, writer))
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            self._open.discard(writer)
+
+
+def socket_of(url: str) -> Path:
+    folder = Path(unquote(parse_qs(urlsplit(url).query)["host"][0]))
+    return next(folder.glob(".s.PGSQL.*[0-9]"))
+
+
+@asynccontextmanager
+async def a_line(url: str) -> AsyncIterator[tuple[Line, str]]:
+    """The line, and the address of the database at its other end."""
+    parts = urlsplit(url)
+    line = Line(socket_of(url))
+    await line.mend()
+    try:
+        yield line, f"postgresql://{parts.username}@127.0.0.1:{line.port}{parts.path}?sslmode=disable"
+    finally:
+        await line.cut()
+
+
+async def test_without_the_database_callers_are_told_to_come_back_and_may(
+    database: Database, database_url: str
+) -> None:
+    user_id = await a_user(database)
+    async with a_line(database_url) as (line, url), serve(settings(url)) as client:
+        caller = await admitted(client, database, user_id)
+        before = await caller.get(ME)
+
+        await line.cut()
+        cut = [await caller.get(ME) for _ in range(3)]
+        written = await caller.post("/api/tokens", {"name": "x", "scopes": ["read"]})
+        alive, ready = await client.get("/healthz"), await client.get("/readyz")
+        malformed = await client.get(ME, headers={"Authorization": "Bearer x"})
+        await line.mend()
+        after = await caller.get(ME)
+        ready_again = await client.get("/readyz")
+
+    assert before.status_code == 200
+    for response in (*cut, written):
+        assert response.status_code == 503
+        assert problem(response)["code"] == "unavailable"
+        assert int(response.headers["retry-after"]) >= 1
+        assert "127.0.0.1" not in response.text
+    assert (alive.status_code, ready.status_code, malformed.status_code) == (200, 503, 401)
+    assert ready.json()["status"] == "unavailable"
+    assert (after.status_code, ready_again.status_code) == (200, 200)
+    assert after.json() == before.json()
+
+
+async def test_a_worker_does_not_start_without_its_database(database_url: str) -> None:
+    async with a_line(database_url) as (line, url):
+        await line.cut()
+
+        with pytest.raises(AssertionError):
+            async with serve(settings(url)):
+                pass
+
+        await line.mend()
