@@ -45,11 +45,14 @@ async def authenticate(
     source: Source, token_hash: bytes, user_id: UUID | None, email: str | None, now: datetime
 ) -> Authenticated | None:
     row = await source.fetchrow(_SQL["authenticate"], token_hash, user_id, email, now)
-    return None if row is None else Authenticated(*row)
+    if row is None:
+        return None
+    token_id, kind, scopes, id_, tzid, is_admin, acts = row
+    return Authenticated(token_id, kind, tuple(scopes), id_, tzid, is_admin, acts)
 
 
 async def list_tokens(source: Source, user_id: UUID, limit: int) -> list[Token]:
-    return [Token(*row) for row in await source.fetch(_SQL["list_tokens"], user_id, limit)]
+    return [_token(*row) for row in await source.fetch(_SQL["list_tokens"], user_id, limit)]
 
 
 async def lock_active_user(source: Source, user_id: UUID) -> bool:
@@ -77,7 +80,7 @@ async def insert_token(
         _SQL["insert_token"], token_id, user_id, kind, token_hash, name, list(scopes), expires_at
     )
     assert row is not None
-    return Token(*row)
+    return _token(*row)
 
 
 async def revoke_token(source: Source, token_id: UUID, owner_id: UUID | None) -> bool:
@@ -122,6 +125,19 @@ async def set_active(source: Source, user_id: UUID, active: bool) -> bool:
 
 async def erase_user(source: Source, user_id: UUID, name: str) -> bool:
     return await source.fetchrow(_SQL["erase_user"], user_id, name) is not None
+
+
+def _token(
+    id_: UUID,
+    user_id: UUID,
+    kind: str,
+    name: str,
+    scopes: list[str],
+    created_at: datetime,
+    expires_at: datetime | None,
+    revoked_at: datetime | None,
+) -> Token:
+    return Token(id_, user_id, kind, name, tuple(scopes), created_at, expires_at, revoked_at)
 
 
 def _profile(row: Record) -> Profile:

@@ -72,6 +72,7 @@ async def create(
     now: datetime,
 ) -> tuple[Token, str]:
     """A token for the viewer, and its secret, which is told this once. It never has a scope that the viewer's lacks."""
+    viewer.need("write")
     missing = sorted(scopes - viewer.scopes)
     if missing:
         raise Problem(Code.FORBIDDEN, f"A token cannot give the scope `{missing[0]}`, which it does not have.")

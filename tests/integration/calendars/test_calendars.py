@@ -1,6 +1,7 @@
 """Calendars: who knows of them, who shares them, who is shown as a member."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 from yotei.users.user import Viewer
 
+ERASED = datetime(2026, 12, 1, tzinfo=UTC)
 DELETE = Statement(
     name="tests.delete", purpose="a premise", sql="update calendars set deleted_at = now() where id = $1"
 )
@@ -196,3 +198,40 @@ async def test_sharing_with_nobody_is_refused(database: Database) -> None:
         await share(database, viewing(aiko), calendar, uuid7(), Role.READER)
 
     assert refused.value.code.status in (400, 404)
+
+
+async def test_of_two_owners_who_step_down_at_once_one_stays(database: Database) -> None:
+    aiko, ben = await a_user(database), await a_user(database)
+    calendar = await a_calendar(database, {aiko: "OWNER", ben: "OWNER"})
+
+    done = await asyncio.gather(
+        share(database, viewing(aiko), calendar, aiko, Role.READER),
+        share(database, viewing(ben), calendar, ben, Role.READER),
+        return_exceptions=True,
+    )
+
+    [members] = await read.members(database, viewing(aiko), [calendar])
+    assert members is not None
+    assert [one.code for one in done if isinstance(one, Problem)] == [Code.CONFLICT]
+    assert [member.role for member in members] == [Role.OWNER, Role.READER]
+
+
+async def test_an_erased_member_has_no_address(database: Database) -> None:
+    aiko = await a_user(database)
+    gone = await a_user(database, "Erased user", deactivated_at=ERASED, erased_at=ERASED)
+    calendar = await a_calendar(database, {aiko: "OWNER", gone: "READER"})
+
+    [members] = await read.members(database, viewing(aiko), [calendar])
+
+    assert members is not None
+    assert [(member.user.id, member.user.email) for member in members[1:]] == [(gone, None)]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 201])
+async def test_a_calendar_needs_a_name(database: Database, name: str) -> None:
+    aiko = await a_user(database)
+
+    with pytest.raises(Problem) as refused:
+        await create_calendar(database, viewing(aiko), name=name)
+
+    assert [fault.field for fault in refused.value.faults] == ["body.name"]

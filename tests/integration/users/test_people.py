@@ -181,3 +181,100 @@ async def test_erasing_twice_is_as_once_and_cannot_be_undone(database: Database)
 
     assert await read.get(database, viewing(admin), ben) == before
     assert refused.value.code is Code.NOT_FOUND
+
+
+async def test_of_two_administrators_who_are_erased_at_once_one_stays(database: Database) -> None:
+    one, two = await a_user(database, is_admin=True), await a_user(database, is_admin=True)
+
+    done = await asyncio.gather(
+        write.erase(database, admin_viewing(one), one),
+        write.erase(database, admin_viewing(two), two),
+        return_exceptions=True,
+    )
+
+    assert [each.code for each in done if isinstance(each, Problem)] == [Code.CONFLICT]
+    active = [each and each.is_admin for each in await read.get_many(database, viewing(one), [one, two])]
+    assert sorted(map(bool, active)) == [False, True]
+
+
+async def test_a_deactivated_administrator_is_not_one_who_stays(database: Database) -> None:
+    admin = await a_user(database, is_admin=True)
+    await a_user(database, is_admin=True, deactivated_at=NOW)
+
+    with pytest.raises(Problem) as refused:
+        await write.erase(database, admin_viewing(admin), admin)
+
+    assert refused.value.code is Code.CONFLICT
+
+
+async def test_no_text_of_any_table_says_who_was_erased(database: Database) -> None:
+    admin = await a_user(database, "Ben", is_admin=True)
+    aiko = await add_user(
+        database,
+        admin_viewing(admin),
+        email="aiko@example.org",
+        name="Aiko Tanaka",
+        avatar_url="https://example.org/aiko.png",
+    )
+    calendar = await a_calendar(database, {admin: "OWNER", aiko: "WRITER"})
+    event = await an_event(database, calendar, aiko, NOW)
+    await insert(database, "attendees", {"event_id": event, "email": "aiko@example.org", "name": "Aiko Tanaka"})
+    before = await tables_that_say(database, "aiko")
+
+    await write.erase(database, admin_viewing(admin), aiko)
+
+    assert before == ["attendees", "calendars", "users"]
+    assert await tables_that_say(database, "aiko") == []
+    assert await tables_that_say(database, "tanaka") == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"email": "nobody"}, "body.email"),
+        ({"name": "   "}, "body.name"),
+        ({"name": "x" * 201}, "body.name"),
+        ({"tzid": "Mars/Olympus"}, "body.tzid"),
+        ({"avatar_url": "javascript:alert(1)"}, "body.avatar_url"),
+    ],
+)
+async def test_a_person_that_cannot_be_is_refused_by_the_field_and_leaves_nothing(
+    database: Database, fields: dict[str, str], field: str
+) -> None:
+    admin = await a_user(database, is_admin=True)
+
+    with pytest.raises(Problem) as refused:
+        await add_user(database, admin_viewing(admin), **{"email": "c@example.org", "name": "C", **fields})  # type: ignore[arg-type]
+
+    everybody, _ = await read.list_all(database, admin_viewing(admin), after=None, limit=10)
+    assert [fault.field for fault in refused.value.faults] == [field]
+    assert [one.id for one in everybody] == [admin]
+
+
+async def test_shutting_out_and_letting_in_twice_is_as_once_and_nobody_is_not_found(database: Database) -> None:
+    admin, ben = await a_user(database, is_admin=True), await a_user(database)
+    steps = [(write.deactivate, False), (write.deactivate, False), (write.reactivate, True), (write.reactivate, True)]
+
+    for step, is_active in steps:
+        await step(database, admin_viewing(admin), ben)
+
+        assert (await read.get(database, viewing(admin), ben)).is_active is is_active
+    for refusing in (write.deactivate, write.reactivate, write.erase):
+        with pytest.raises(Problem) as refused:
+            await refusing(database, admin_viewing(admin), uuid7())
+        assert refused.value.code is Code.NOT_FOUND
+
+
+async def tables_that_say(database: Database, word: str) -> list[str]:
+    """The tables that have the word in any row, whatever the column, whatever the case."""
+    all_tables = Statement(
+        name="tests.tables", purpose="all of them", sql="select tablename from pg_tables where schemaname = 'public'"
+    )
+    found = []
+    for table in sorted(row["tablename"] for row in await database.fetch(all_tables)):
+        sql = f"select count(*) as n from {table} t where t::text ilike '%' || $1::text || '%'"  # noqa: S608
+        row = await database.fetchrow(Statement(name="tests.say", purpose="who is told of", sql=sql), word)
+        assert row is not None
+        if row["n"]:
+            found.append(table)
+    return found

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from tests.integration.rows import a_user
 from yotei.errors import Code, Problem
 from yotei.storage.ids import uuid7
 from yotei.storage.pool import Database
+from yotei.storage.statements import Statement
 from yotei.users import tokens, write
 from yotei.users.user import Viewer
 
@@ -156,15 +158,25 @@ async def test_an_administrator_needs_the_scope_too(
     assert viewer.is_admin is expected
 
 
+async def test_a_token_that_only_reads_makes_no_other(database: Database, budget: Budget) -> None:
+    aiko = await a_user(database)
+    reader = asking(aiko, scopes=frozenset({"read"}))
+
+    with budget(statements=0), pytest.raises(Problem, match="`write`") as refused:
+        await tokens.create(database, reader, name="x", scopes={"read"}, kind="USER", expires_at=None, now=NOW)
+
+    assert refused.value.code is Code.FORBIDDEN
+
+
 async def test_no_token_is_given_a_scope_that_the_one_who_makes_it_lacks(database: Database) -> None:
     aiko = await a_user(database)
 
-    with pytest.raises(Problem, match="`write`") as refused:
+    with pytest.raises(Problem, match="`admin`") as refused:
         await tokens.create(
             database,
-            asking(aiko, scopes=frozenset({"read"})),
+            asking(aiko, scopes=frozenset({"read", "write"})),
             name="more",
-            scopes={"read", "write"},
+            scopes={"read", "admin"},
             kind="USER",
             expires_at=None,
             now=NOW,
@@ -226,7 +238,7 @@ async def test_the_list_is_ones_own_and_holds_no_secret(database: Database, budg
     with budget(statements=1):
         listed = await tokens.list_for(database, asking(aiko), aiko)
 
-    assert [one.name for one in listed] == ["a token"]
+    assert [(one.name, one.scopes) for one in listed] == [("a token", ("admin", "read", "write"))]
     assert raw not in repr(listed)
     with pytest.raises(Problem) as refused:
         await tokens.list_for(database, asking(ben), aiko)
@@ -244,3 +256,50 @@ async def test_the_token_of_another_is_not_found_unless_an_administrator_revokes
 
     assert refused.value.code is Code.NOT_FOUND
     assert (await refusal(database, raw)).code is Code.UNAUTHORIZED
+
+
+async def test_of_a_secret_only_the_hash_is_stored(database: Database) -> None:
+    aiko = await a_user(database)
+
+    raw = await a_token(database, aiko)
+
+    everything = await everything_stored(database)
+    assert raw not in everything
+    assert raw.removeprefix(tokens.PREFIX) not in everything
+    assert raw.encode().hex() not in everything
+    assert sha256(raw.encode()).hexdigest() in everything
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"name": ""}, "body.name"),
+        ({"name": "x" * 201}, "body.name"),
+        ({"scopes": frozenset()}, "body.scopes"),
+        ({"scopes": frozenset({"read", "everything"})}, "body.scopes"),
+    ],
+)
+async def test_what_cannot_be_a_token_is_not_made(database: Database, fields: dict[str, Any], named: str) -> None:
+    aiko = await a_user(database)
+
+    with pytest.raises(Problem) as refused:
+        await tokens.issue(database, aiko, **{"name": "x", "scopes": ALL, "now": NOW, **fields})
+
+    assert [fault.field for fault in refused.value.faults] == [named]
+
+
+async def test_nobody_who_is_shut_out_gets_a_token(database: Database) -> None:
+    admin, ben = await a_user(database, is_admin=True), await a_user(database)
+    await write.deactivate(database, asking(admin, is_admin=True), ben)
+
+    for user_id in (ben, uuid7()):
+        with pytest.raises(Problem) as refused:
+            await a_token(database, user_id)
+
+        assert refused.value.code is Code.NOT_FOUND
+
+
+async def everything_stored(database: Database) -> str:
+    """All rows of the table of tokens, bytes as hexadecimal digits."""
+    rows = await database.fetch(Statement(name="tests.all", purpose="all of it", sql="select t::text from tokens t"))
+    return "\n".join(row["t"] for row in rows)
