@@ -84,7 +84,7 @@ async def _import_all(database: Database, target: Target, files: Sequence[Path])
 def _print(reports: Sequence[tuple[Path, ImportReport]]) -> None:
     numbers = ("events", "series", "overrides", "added", "updated", "unchanged")
     counted = [Column(name, no_wrap=True, min_width=len(name)) for name in (*numbers, "skipped", "mended")]
-    table = Table(Column("file", no_wrap=True), *counted, box=None, padding=(0, 1, 0, 0))
+    table = Table(Column("file", no_wrap=True), *counted, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for file, report in reports:
         counts = (*(getattr(report, one) for one in numbers), len(report.skipped), len(report.repaired))
         table.add_row(file.name, *map(str, counts))
