@@ -5,6 +5,7 @@ fit) is given the code that it means. Anything else is a fault of ours: logged i
 """
 
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -87,7 +88,15 @@ def as_problem(error: Exception) -> tuple[Problem, dict[str, str]]:
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         code = _BY_STATUS[error.status_code]
         return Problem(code, _DETAILS.get(code, error.detail or code.title)), dict(error.headers or {})
+    if isinstance(error, RecursionError) and _raised_in(error) == "decode_json":
+        # The decoder goes as deep as the stack of the interpreter, and says no more than that.
+        return Problem(Code.INVALID_REQUEST, "The body is nested too deeply."), {}
     return Problem(Code.INTERNAL, "Something failed that should not have. The request id finds it in the log."), {}
+
+
+def _raised_in(error: BaseException) -> str:
+    """The function of the framework, or of ours, that the failure came out of."""
+    return traceback.extract_tb(error.__traceback__)[-1].name
 
 
 def request_id(request: Request[Any, Any, Any]) -> str:

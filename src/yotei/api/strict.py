@@ -1,6 +1,5 @@
-"""What the framework would let pass: query parameters that no route knows, and bodies that are not JSON.
-
-A mistyped filter must not silently give everything.
+"""What the framework would let pass: query parameters that no route knows or that come twice, and bodies that are not
+JSON. A mistyped filter must not silently give everything.
 """
 
 from functools import lru_cache
@@ -26,6 +25,11 @@ def strict(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHan
         expected = f"expected some of {', '.join(sorted(known))}" if known else "this takes no parameters"
         faults = tuple(Fault(f"query.{name}", f"there is no such parameter; {expected}") for name in unknown)
         raise Problem(Code.INVALID_REQUEST, f"query.{unknown[0]}: {faults[0].detail}", faults=faults)
+    again = sorted(name for name, values in connection.query_params.dict().items() if len(values) > 1)
+    if again:
+        # The framework would take one of them and drop the others.
+        faults = tuple(Fault(f"query.{name}", "expected once; lists are separated by commas") for name in again)
+        raise Problem(Code.INVALID_REQUEST, f"query.{again[0]}: {faults[0].detail}", faults=faults)
     if "data" in handler.parsed_fn_signature.parameters:
         media_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":

@@ -77,7 +77,8 @@ def checked_email(text: str, field: str) -> str:
     """The address in the one spelling that is stored; Problem `invalid_request`."""
     email = text.strip().lower()
     local, at, host = email.rpartition("@")
-    if not (at and local and host) or len(email) > 320 or any(c.isspace() for c in email):
+    shaped = at and local and host and not local.startswith("@")
+    if not shaped or len(email) > 320 or not email.isprintable() or " " in email:
         raise invalid(field, "expected an e-mail address")
     return email
 

@@ -143,7 +143,21 @@ async def test_a_body_that_is_not_json_is_refused(caller: Caller, content_type: 
     assert problem(response)["code"] == "unsupported_media_type"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"null", b"\xff", b'{"name": 1}', b'{"name":"x"} {}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"name":' + b"[" * 100_000, id="nested deeply"),
+        b'{"name":"\\ud800"}',
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"null",
+        b"\xff",
+        b'{"name": 1}',
+        b'{"name":"x"} {}',
+    ],
+)
 async def test_a_body_that_does_not_fit_is_refused_with_a_problem(caller: Caller, body: bytes) -> None:
     response = await caller.client.post("/api/tokens", content=body, headers={**caller.headers, **JSON})
 

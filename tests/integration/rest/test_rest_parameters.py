@@ -191,6 +191,14 @@ async def test_a_parameter_that_no_route_knows_is_refused_everywhere(team: Team,
     assert problem(response)["faults"][0]["field"] == f"query.{name}"
 
 
+@pytest.mark.parametrize("query", ["features=screen&features=phone", "limit=1&limit=1"])
+async def test_a_parameter_that_comes_twice_is_refused_and_not_half_heard(team: Team, query: str) -> None:
+    response = await team.caller.client.get(f"/api/resources?{query}", headers=team.caller.headers)
+
+    assert response.status_code == 400
+    assert [fault["field"] for fault in problem(response)["faults"]] == [f"query.{query.partition('=')[0]}"]
+
+
 async def test_a_calendar_has_to_be_named(team: Team) -> None:
     missing = await team.caller.get("/api/events")
     wrong = await team.caller.get("/api/events", calendar_id="team")

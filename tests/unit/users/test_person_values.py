@@ -12,7 +12,9 @@ def test_an_address_is_stored_trimmed_and_in_lower_case() -> None:
     assert checked_email("  Aiko@Example.ORG ", "body.email") == "aiko@example.org"
 
 
-@pytest.mark.parametrize("text", ["", "aiko", "@example.org", "aiko@", "ai ko@example.org", "a" * 320 + "@b"])
+@pytest.mark.parametrize(
+    "text", ["", "aiko", "@example.org", "aiko@", "ai ko@example.org", "a" * 320 + "@b", "@a@b", "a\0@b", "a\u2028@b"]
+)
 def test_what_is_no_address_is_refused_with_its_field(text: str) -> None:
     with pytest.raises(Problem) as refused:
         checked_email(text, "body.email")
