@@ -290,3 +290,21 @@ async def test_failures_point_to_a_page_that_is_there(client: httpx.AsyncClient)
     response = await client.get(page)
 
     assert f'id="{heading}"' in response.text
+
+
+@pytest.mark.parametrize(("strict", "status"), [(True, 500), (False, 200)])
+async def test_the_statement_beyond_the_budget_is_refused_in_strict_mode_only(
+    rows: Database, served_url: str, strict: bool, status: int
+) -> None:
+    limits = LimitSettings(statements_max=1, strict_statements=strict)
+    user_id = await a_user(rows)
+    async with serve(settings(served_url, limits=limits)) as client:
+        caller = await admitted(client, rows, user_id)
+
+        response = await caller.get(ME)
+
+    assert response.status_code == status
+    assert statements(response) == (1 if strict else 2)
+    if strict:
+        assert problem(response)["code"] == "internal"
+        assert "statement" not in response.text
