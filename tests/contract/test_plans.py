@@ -196,6 +196,17 @@ async def test_a_list_is_led_by_calendar_end_and_start_at_once(connection: Conne
     check(found, events_calendar_span=SPAN)
 
 
+async def test_no_other_index_leads_to_the_events_of_a_calendar_or_of_an_organizer(connection: Connection) -> None:
+    # Not knowing the window, the planner thinks a ninth of a calendar is asked for, and any index on it nearly as good.
+    rows = await connection.fetch(
+        """select i.indexrelid::regclass::text as name from pg_index i
+           join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+           where i.indrelid = 'events'::regclass and a.attname in ('calendar_id', 'organizer_id')"""
+    )
+
+    assert {row["name"] for row in rows} == {"events_calendar_span", "events_organizer_span"}
+
+
 async def test_a_list_of_two_years_ago_is_led_by_calendar_end_and_start_at_once(connection: Connection) -> None:
     then = timedelta(days=730)
 

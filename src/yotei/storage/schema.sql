@@ -575,7 +575,7 @@ CREATE INDEX events_organizer_span ON public.events USING btree (organizer_id, s
 
 CREATE INDEX events_series ON public.events USING btree (series_id, recurrence_id) WHERE (series_id IS NOT NULL);
 
-CREATE UNIQUE INDEX events_uid_key ON public.events USING btree (calendar_id, uid, COALESCE(recurrence_id, '-infinity'::timestamp with time zone)) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX events_uid_key ON public.events USING btree (uid, calendar_id, COALESCE(recurrence_id, '-infinity'::timestamp with time zone)) WHERE (deleted_at IS NULL);
 
 CREATE INDEX reservations_event ON public.reservations USING btree (event_id, resource_id);
 
