@@ -2,6 +2,8 @@
 
 import asyncio
 import ctypes
+import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -45,6 +47,8 @@ def application() -> ASGIApp:
 
 def build(config: Settings) -> ASGIApp:
     """The whole stack; the outermost layer is the last."""
+    # While the database is away it reports each attempt with a traceback; the requests tell it in a line each.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     log.configure(format=config.log.format, level=config.log.level)
     app: ASGIApp = doors(config)
     app = rate_limited(app, Buckets(rate_per_s=config.limits.rate_per_s, burst=config.limits.rate_burst))
@@ -128,10 +132,15 @@ async def _maintain(database: Database, config: Settings) -> None:
 
 
 def _die_with_parent() -> None:
-    """A worker whose parent was killed must not go on serving (Linux only: PR_SET_PDEATHSIG)."""
-    if sys.platform != "linux":
+    """A worker whose parent was killed must not go on serving (Linux only: PR_SET_PDEATHSIG).
+
+    SIGKILL, because nobody is left who would end a request that does not; and the next start waits for the address.
+    """
+    parent = multiprocessing.parent_process()
+    if sys.platform != "linux" or parent is None:
         return
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    if os.getppid() == 1:
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    # It may have died before; and in a container it may well be process 1.
+    if os.getppid() != parent.pid:
         raise SystemExit(1)

@@ -23,7 +23,8 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,8 @@ SYSTEM_USER: Final = "yotei-postgres"
 ROLE: Final = "yotei"
 DATABASE: Final = "yotei"
 START_TIMEOUT_S: Final = 30.0
+# After a crash up to `max_wal_size` is replayed first; a server ended in the middle of that begins anew.
+RECOVERY_TIMEOUT_S: Final = 600.0
 STOP_TIMEOUT_S: Final = 30.0
 POLL_S: Final = 0.005
 # A socket's path has 107 bytes on Linux and 103 on macOS, for the folder and the name PostgreSQL puts in it.
@@ -137,6 +140,18 @@ class EmbeddedServer:
             self.stop()
             raise
 
+    def revive(self) -> bool:
+        """Start the server again when it has gone although nobody stopped it; whether it had.
+
+        Raises `EmbeddedServerError`.
+        """
+        if self._pid is None or not _is_gone(self._pid, self._process):
+            return False
+        self._pid = self._process = None
+        if not self._adopt():
+            self._launch()
+        return True
+
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, the data is written. No server is left afterwards."""
         pid, self._pid = self._pid, None
@@ -158,8 +173,9 @@ class EmbeddedServer:
                 f"{self.data_dir}: the data folder cannot be written ({error.strerror}); set database.data_dir"
             ) from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # lockf, not flock: this lock is the process's own, so what it forks neither has it nor keeps it alive.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # POSIX allows either
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             lock.close()
@@ -263,8 +279,8 @@ class EmbeddedServer:
         if found is None:
             return False
         if not found.is_postgres_on(self.cluster):
-            # The number belongs to another program by now (or to a zombie); PostgreSQL would take that for its own.
-            (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            # The number may belong to another program by now (or to a zombie), which PostgreSQL would take for its own.
+            found.disown(self.cluster)
             (self._socket_dir() / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
             return False
         opts = (self.cluster / "postmaster.opts").read_text()
@@ -280,7 +296,7 @@ class EmbeddedServer:
         self._prepare_socket_dir()
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES_MAX:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        deadline_s = time.monotonic() + START_TIMEOUT_S
+        deadline_s = time.monotonic() + RECOVERY_TIMEOUT_S
         while True:
             written = self.log_file.stat().st_size if self.log_file.exists() else 0
             if self._launch_once(deadline_s):
@@ -294,7 +310,8 @@ class EmbeddedServer:
             time.sleep(POLL_S * 20)
 
     def _launch_once(self, deadline_s: float) -> bool:
-        with self.log_file.open("ab") as log:
+        # A signal in between would leave a server of which nobody knows. PostgreSQL sets its own signal mask.
+        with self.log_file.open("ab") as log, _signals_held():
             process = subprocess.Popen(
                 self._command(),
                 stdin=subprocess.DEVNULL,
@@ -304,14 +321,14 @@ class EmbeddedServer:
                 start_new_session=True,  # Ctrl-C is for us; we stop the server when we are done
                 **self._identity(),
             )
-        self._pid, self._process = process.pid, process
+            self._pid, self._process = process.pid, process
         while process.poll() is None:
             found = _Postmaster.read(self.cluster)
             if found is not None and found.pid == process.pid and found.ready:
                 return True
             if time.monotonic() >= deadline_s:
                 raise EmbeddedServerError(
-                    f"{self.cluster}: PostgreSQL was not ready after {START_TIMEOUT_S:.0f} s (see {self.log_file})"
+                    f"{self.cluster}: PostgreSQL was not ready after {RECOVERY_TIMEOUT_S:.0f} s (see {self.log_file})"
                 )
             time.sleep(POLL_S)
         self._pid = self._process = None
@@ -324,7 +341,8 @@ class EmbeddedServer:
         there = self._psql("postgres", f"select count(*) from pg_database where datname = '{DATABASE}'")  # noqa: S608
         if there == "0":
             self._psql("postgres", f"create database {DATABASE}")
-            self._psql(DATABASE, "create extension if not exists pg_stat_statements")
+        # Apart: a start that ended between the two is finished by the next.
+        self._psql(DATABASE, "create extension if not exists pg_stat_statements")
         mark.touch()
 
     def _psql(self, database: str, sql: str) -> str:
@@ -397,6 +415,19 @@ class _Postmaster:
         except (OSError, ValueError, IndexError):
             return None
 
+    def disown(self, cluster: Path) -> None:
+        """Name ourselves in its place: PostgreSQL ignores a parent that is named there.
+
+        The rest stays. It leads to the shared memory by which PostgreSQL sees that children of the killed server still
+        work on the data; without the file it would start beside them.
+        """
+        file = cluster / "postmaster.pid"
+        with file.open("r+") as opened:
+            _, _, rest = opened.read().partition("\n")
+            opened.seek(0)
+            opened.write(f"{os.getpid()}\n{rest}")
+            opened.truncate()
+
     def is_postgres_on(self, cluster: Path) -> bool:
         command = _command_line(self.pid)
         return "postgres" in command and str(cluster) in command
@@ -430,6 +461,16 @@ def _is_gone(pid: int, process: "subprocess.Popen[bytes] | None") -> bool:
         return process.poll() is not None
     command = _command_line(pid)
     return "postgres" not in command
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """SIGTERM and SIGINT come after the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait_until(holds: Callable[[], bool], timeout_s: float) -> bool:
