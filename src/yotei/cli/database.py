@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from yotei import settings
 from yotei.settings import Settings
-from yotei.storage import embedded
+from yotei.storage import embedded, migrate
+from yotei.storage.migrate import MigrationError
 from yotei.storage.pool import Database
+
+PORT_MAX: Final = 65_535
 
 T = TypeVar("T")
 
@@ -18,6 +22,7 @@ T = TypeVar("T")
 def database_url(config: Settings) -> Iterator[str]:
     """The address: the external one, that of an embedded server that runs, or of one that runs for this block."""
     if config.database.url is not None:
+        refuse_unreadable(config.database.url)
         yield config.database.url
         return
     data_dir = Path(config.database.data_dir)
@@ -25,8 +30,20 @@ def database_url(config: Settings) -> Iterator[str]:
     if running is not None:
         yield running
         return
-    with embedded.EmbeddedServer(data_dir) as server:
+    server = embedded.EmbeddedServer(data_dir)
+    try:
+        server.start()
         yield server.url
+    finally:
+        server.stop()
+
+
+def refuse_unreadable(url: str) -> None:
+    """Raise `SettingsError` for a port that is none, in any of the hosts that a PostgreSQL address may name."""
+    for host in urlsplit(url).netloc.rpartition("@")[2].split(","):
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= PORT_MAX):
+            raise settings.SettingsError(f"database.url: expected a port from 1 to {PORT_MAX}, got {port!r}")
 
 
 @asynccontextmanager
@@ -49,10 +66,13 @@ async def connected(config: Settings, url: str) -> AsyncIterator[Database]:
 
 
 def with_database(config_file: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run `work` on the configured database."""
+    """Run `work` on the configured database, which must have the schema of this release."""
     config = settings.load(file=config_file)
 
     async def run(url: str) -> T:
+        pending = await migrate.plan(url)
+        if pending:
+            raise MigrationError(f"the database lacks {len(pending)} migrations: run `yotei migrate` first")
         async with connected(config, url) as database:
             return await work(database)
 

@@ -1,9 +1,11 @@
 """`yotei`: the group of all verbs. A failure that a person can mend is one line on standard error and exit code 1."""
 
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import asyncpg
 import click
 
 from yotei import __version__
@@ -16,6 +18,7 @@ from yotei.cli.seed import seed_command
 from yotei.cli.token import token_group
 from yotei.cli.user import user_group
 from yotei.errors import Problem
+from yotei.seed import SeedError
 from yotei.settings import SettingsError
 from yotei.storage.backup import BackupError
 from yotei.storage.embedded import EmbeddedServerError
@@ -49,11 +52,19 @@ for command in (
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a verb; what a person can mend is told in one line."""
+    # As Ctrl-C does it: what was started for this verb is stopped on the way out.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         return group.main(arguments, prog_name="yotei", standalone_mode=True)
-    except (SettingsError, EmbeddedServerError, MigrationError, BackupError, DatabaseNotPrepared) as error:
+    except (SettingsError, EmbeddedServerError, MigrationError, BackupError, DatabaseNotPrepared, SeedError) as error:
         message = str(error)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        message = next(iter(str(error).splitlines()), type(error).__name__)
     except Problem as problem:
         message = problem.detail
     click.echo(f"yotei: {message}", err=True)
     sys.exit(1)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)

@@ -39,16 +39,13 @@ def seed_command(
         calendars=calendars,
         rooms=rooms,
     )
-    try:
-        with database_url(settings.load(file=config_file)) as url, ProgressBars() as bar:
-            summary = asyncio.run(seed.load(url, plan, bar.show))
-    except seed.SeedError as error:
-        raise click.ClickException(str(error)) from None
+    with database_url(settings.load(file=config_file)) as url, ProgressBars() as bar:
+        summary = asyncio.run(seed.load(url, plan, bar.show))
     _print(plan, summary)
 
 
 class ProgressBars:
-    """One line of progress on standard error for each step."""
+    """One line of progress on standard error for each step, from the first that there is."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -61,14 +58,15 @@ class ProgressBars:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "ProgressBars":
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
     def show(self, what: str, done: int, total: int) -> None:
         if what not in self._tasks:
+            self._progress.start()
             self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=done)
 
