@@ -21,6 +21,7 @@ from litestar.types import ASGIApp
 from yotei import settings
 from yotei.api import auth, description
 from yotei.api.graphql import door as graphql
+from yotei.api.head import with_head
 from yotei.api.observed import observed
 from yotei.api.ops import health
 from yotei.api.pages import door as pages
@@ -51,8 +52,13 @@ def build(config: Settings) -> ASGIApp:
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     log.configure(format=config.log.format, level=config.log.level)
     app: ASGIApp = doors(config)
-    app = rate_limited(app, Buckets(rate_per_s=config.limits.rate_per_s, burst=config.limits.rate_burst))
-    app = observed(app, statements_max=config.limits.statements_max, strict=config.limits.strict_statements)
+    limits = config.limits
+    app = rate_limited(
+        with_head(app),
+        requests=Buckets(rate_per_s=limits.rate_per_s, burst=limits.rate_burst),
+        refusals=Buckets(rate_per_s=limits.refused_per_s, burst=limits.refused_burst),
+    )
+    app = observed(app, statements_max=limits.statements_max, strict=limits.strict_statements)
     return behind_proxies(app, config.server.trusted_proxies)
 
 

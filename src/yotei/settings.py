@@ -111,6 +111,13 @@ class LimitSettings(Section, frozen=True):
         float, Meta(gt=0, le=1_000_000, description="Requests per second and token, in the long run.")
     ] = 100.0
     rate_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="Requests that a token may make at once.")] = 400
+    refused_per_s: Annotated[
+        float,
+        Meta(gt=0, le=1_000_000, description="Requests without a valid token per second and address, in the long run."),
+    ] = 1.0
+    refused_burst: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Requests without a valid token that an address may make at once.")
+    ] = 200
 
 
 class ChangeLogSettings(Section, frozen=True):
@@ -153,6 +160,8 @@ class Settings(Section, frozen=True):
             raise ValueError("database.url: expected an address that starts with postgresql://")
         if self.limits.page_size_default > self.limits.page_size_max:
             raise ValueError("limits.page_size_default: expected at most limits.page_size_max")
+        if self.change_log.keep_days * 86_400 <= self.change_log.transaction_max_s:
+            raise ValueError("change_log.keep_days: expected more days than change_log.transaction_max_s")
         for network in self.server.trusted_proxies:
             try:
                 ipaddress.ip_network(network)

@@ -11,8 +11,8 @@ def as_document() -> str:
     lines = [
         "# Settings",
         "",
-        "Defaults, then one TOML file (`yotei.toml`, or the one that `YOTEI_CONFIG` names), then the environment; the later",
-        "wins. A setting that is unknown or out of range stops the start and is named. `yotei config` prints what is in force.",
+        "Defaults, then one TOML file (`yotei.toml`, or the one that `YOTEI_CONFIG` names), then the environment; the",
+        "later wins. What is unknown or out of range stops the start and is named. `yotei config` prints what is in force.",
     ]
     section = ""
     for leaf in leaves():

@@ -1,4 +1,4 @@
-"""Rows that tests begin with, written by plain SQL so that no rule of the product stands between a test and its premise."""
+"""Rows that tests begin with, by plain SQL: no rule of the product stands between a test and its premise."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

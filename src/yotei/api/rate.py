@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from litestar import Request
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from yotei.api.auth import bearer
 from yotei.api.problems import answer_problem
 from yotei.errors import Code, Problem
 
@@ -31,6 +32,12 @@ class Buckets:
         self._clock = clock
         self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
+    def wait_s(self, caller: bytes) -> float:
+        """Seconds until there is a request left; takes nothing."""
+        left, since = self._left.get(caller, (float(self._burst), self._clock()))
+        left += (self._clock() - since) * self._rate_per_s
+        return 0.0 if left >= 1 else (1 - left) / self._rate_per_s
+
     def take(self, caller: bytes) -> float:
         """Take one request; 0, or the seconds after which there will be one again."""
         now = self._clock()
@@ -43,16 +50,26 @@ class Buckets:
         return wait_s
 
 
-def rate_limited(app: ASGIApp, buckets: Buckets) -> ASGIApp:
-    """Refuse with 429 and Retry-After before anything is read or asked."""
+def rate_limited(app: ASGIApp, requests: Buckets, refusals: Buckets) -> ASGIApp:
+    """Refuse with 429 and Retry-After before anything is read or asked.
+
+    `requests` counts by token; `refusals` counts answers of 401 by address, so that made-up tokens run out.
+    """
 
     async def limit(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or scope["path"] in OPEN_PATHS:
             await app(scope, receive, send)
             return
-        wait_s = buckets.take(_caller(scope))
+        address = _address(scope)
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == Code.UNAUTHORIZED.status:
+                refusals.take(address)
+            await send(message)
+
+        wait_s = refusals.wait_s(address) or requests.take(_token(scope) or address)
         if wait_s == 0:
-            await app(scope, receive, send)
+            await app(scope, receive, send_counted)
             return
         seconds = int(wait_s) + 1
         problem = Problem(Code.RATE_LIMITED, f"Too many requests; come back in {seconds} s.", retry_after_s=seconds)
@@ -63,10 +80,17 @@ def rate_limited(app: ASGIApp, buckets: Buckets) -> ASGIApp:
     return limit
 
 
-def _caller(scope: Scope) -> bytes:
+def _token(scope: Scope) -> bytes | None:
     """Never the token itself: what is remembered here may be dumped."""
     for name, value in scope["headers"]:
         if name == b"authorization":
-            return blake2b(value, digest_size=16).digest()
+            try:
+                return blake2b(bearer(value.decode("latin-1")).encode(), digest_size=16).digest()
+            except Problem:
+                return None
+    return None
+
+
+def _address(scope: Scope) -> bytes:
     client = scope.get("client")
     return client[0].encode() if client else b""

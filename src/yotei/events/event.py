@@ -25,6 +25,7 @@ class Invitation(msgspec.Struct, frozen=True, gc=False):
     name: str | None
     user_id: UUID | None
     user_name: str | None
+    user_email: str | None
     avatar_url: str | None
     response_status: ResponseStatus
     is_optional: bool
@@ -72,7 +73,7 @@ class Stored(msgspec.Struct, frozen=True):
     role: str | None
     organizer_id: UUID
     organizer_name: str
-    organizer_email: str
+    organizer_email: str | None
     organizer_avatar_url: str | None
     attendees: tuple[Invitation, ...]
     bookings: tuple[Booking, ...]
@@ -115,7 +116,7 @@ class Access(Enum):
 class Event(msgspec.Struct, frozen=True):
     """An event, or one instance of a series, as one viewer sees it.
 
-    Where `access` is `busy` only the time is known: every field that could tell more is null.
+    Where `access` is `busy` only the time is known: every field that could tell more is null, or empty.
     `start_time` and `end_time` are instants; for all-day events they are midnights in the zone of the answer and
     `start_date`, `end_date` (exclusive) are the dates. An instance of a series has `series_id` and `recurrence_id`.
     """
@@ -153,6 +154,6 @@ class Event(msgspec.Struct, frozen=True):
     resources: tuple[EventResource, ...] | None
     room_name: str | None
     room_names: tuple[str, ...] | None
-    version: int
+    version: int | None
     created_at: datetime | None
     updated_at: datetime | None

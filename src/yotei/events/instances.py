@@ -4,7 +4,7 @@ The arithmetic of recurrence is `ical`'s; here rows become its values and come b
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -25,30 +25,36 @@ class Occurrence(NamedTuple):
     recurrence_id: datetime | None
 
 
-def expand(rows: Iterable[Stored], window: Window, instances_max: int) -> Iterator[Occurrence]:
+def expand(
+    rows: Iterable[Stored], window: Window, instances_max: int, *, hidden: Container[UUID] = ()
+) -> list[Occurrence]:
     """Every occurrence that overlaps the window; rows of one series may come in any order.
 
-    Raises Problem `window_too_large` beyond `instances_max`; nothing is cut silently.
+    A series whose master is `hidden` is not expanded; its overrides stand for themselves. Raises Problem
+    `window_too_large` beyond `instances_max`; nothing is cut silently.
     """
     masters_by_id: dict[UUID, Stored] = {}
     overrides: defaultdict[UUID, list[Stored]] = defaultdict(list)
-    alone: list[Stored] = []
+    found: list[Occurrence] = []
     for row in rows:
         if row.series_id is not None:
             overrides[row.series_id].append(row)
         elif row.recurs:
             masters_by_id[row.id] = row
         else:
-            alone.append(row)
-    yield from (Occurrence(row, row.start_time, row.end_time, None, row.recurrence_id) for row in alone)
-    left = instances_max
+            found.append(master(row))
     for series_id, row in masters_by_id.items():
-        for one in _of_series(row, overrides.pop(series_id, []), window, left):
-            left -= 1
-            yield one
-    # Overrides whose master is not among the rows (deleted, or in a calendar that was not asked) stand for themselves.
+        moved = any(one.this_and_future and one.id not in hidden for one in overrides[series_id])
+        if series_id not in hidden or moved:
+            left = instances_max - len(found)
+            found += _of_series(row, overrides.pop(series_id), window, left)
+    # Their master is hidden, deleted, or in a calendar that was not asked.
     for orphans in overrides.values():
-        yield from (Occurrence(row, row.start_time, row.end_time, row.series_id, row.recurrence_id) for row in orphans)
+        found += (master(row) for row in orphans)
+    shown = [one for one in found if _overlaps(one, window)]
+    if len(shown) > instances_max:
+        raise _too_many(instances_max)
+    return shown
 
 
 def master(row: Stored) -> Occurrence:
@@ -56,8 +62,20 @@ def master(row: Stored) -> Occurrence:
     return Occurrence(row, row.start_time, row.end_time, row.series_id, row.recurrence_id)
 
 
-def masters(rows: Iterable[Stored]) -> Iterator[Occurrence]:
-    return map(master, rows)
+def masters(rows: Iterable[Stored], window: Window) -> list[Occurrence]:
+    """The rows themselves, those whose span overlaps the window."""
+    return [one for one in map(master, rows) if _overlaps(one, window, end=one.event.span_end or window.far)]
+
+
+def _overlaps(one: Occurrence, window: Window, *, end: datetime | None = None) -> bool:
+    """By RFC 4791 9.9: what has no length is in the window when it starts in it."""
+    start, stop = (window.wall_start, window.wall_end) if one.event.on_wall_clock else (window.start, window.end)
+    return one.start < stop and ((end or one.end) > start or one.start >= start)
+
+
+def _too_many(instances_max: int) -> Problem:
+    detail = f"This window holds more than {instances_max} instances; ask for a shorter one."
+    return Problem(Code.WINDOW_TOO_LARGE, detail)
 
 
 def _of_series(row: Stored, overrides: list[Stored], window: Window, instances_max: int) -> Iterator[Occurrence]:
@@ -65,9 +83,7 @@ def _of_series(row: Stored, overrides: list[Stored], window: Window, instances_m
     try:
         found = recurrence.expand(_series(row), [_override(one) for one in overrides], start, end, limit=instances_max)
     except recurrence.TooManyInstances:
-        raise Problem(
-            Code.WINDOW_TOO_LARGE, f"This window holds more than {instances_max} instances; ask for a shorter one."
-        ) from None
+        raise _too_many(instances_max) from None
     for instance in found:
         shown = row if instance.override is None else overrides[instance.override]
         yield Occurrence(shown, instance.start_time, instance.end_time, row.id, instance.recurrence_id)

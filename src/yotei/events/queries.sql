@@ -1,14 +1,15 @@
 -- name: select_events
 -- The one read of events: a list, an agenda and a single event are the same question with other grounds for being
--- asked. Returns one row: the snapshot, the calendars that the viewer reads by right of membership, and the events
--- with all that is shown of them (attendees, people, rooms), as two JSON texts.
+-- asked. Returns one row: the snapshot, the calendars that the viewer reads by right of membership, how many rows of
+-- events are concerned, and, unless these are more than $9, the events with all that is shown of them (attendees, people,
+-- rooms), as JSON texts. What the viewer may see of them, their order and the page are not decided here.
 --
 --  $1 viewer           $2 calendars, by id      $3 the viewer's agenda too   $4 events, by id, whatever the window
---  $5 window start     $6 window end            $7 $8 the same as a wall clock in the zone $9, for all-day and floating events
---  $10 $11 cursor: only single events after this (key, id); nulls: from the start
---  $12 direction, 1 or -1   $13 single events at most, per calendar where $14   $15 series at most, one over to tell
+--  $5 window start     $6 window end            $7 $8 the same as a wall clock, for all-day and floating events
+--  $9 rows at most
 --
--- An override is found by its own span, and, through its series, by the instance that it replaces.
+-- An override is found by its own span, and, through its series, by the instance that it replaces. One that moves what
+-- follows may bring instances from anywhere into the window: then all overrides of its series are needed.
 --
 -- `asked` hides the values from the planner: with them it plans for 1.7 ms what runs for as long, on every call; without
 -- them its plan for any values costs no more by its own reckoning, so from the sixth call on it keeps that one.
@@ -16,8 +17,7 @@
 with asked as materialized (
   select $1::uuid as viewer_id, $2::uuid[] as calendar_ids, $3::boolean as with_agenda, $4::uuid[] as event_ids,
          $5::timestamptz as start_time, $6::timestamptz as end_time, $7::timestamptz as wall_start, $8::timestamptz as wall_end,
-         least($5, $7) as first, greatest($6, $8) as last, $9::text as zone, $10::bigint as after_key, $11::uuid as after_id,
-         $12::integer as direction, $13::integer as singles_max, $14::boolean as per_calendar
+         least($5, $7) as first, greatest($6, $8) as last, $9::integer as rows_max
 ),
 member as materialized (
   select c.id, m.role, q.first, q.last
@@ -27,59 +27,42 @@ member as materialized (
   where c.deleted_at is null
 ),
 touched as materialized (
-  select e.id, e.calendar_id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, false as named
+  select e.id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, false as named
   from member c
   join events e on e.calendar_id = c.id and e.span_end >= c.first and e.start_time < c.last
   where e.deleted_at is null
   union all
-  select e.id, e.calendar_id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, false
+  select e.id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, false
   from asked q
   join events e on e.organizer_id = q.viewer_id and e.span_end >= q.first and e.start_time < q.last
   where q.with_agenda and e.deleted_at is null
   union all
-  select e.id, e.calendar_id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, false
+  select e.id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, false
   from asked q
   join attendees i on i.user_id = q.viewer_id
   join events e on e.id = i.event_id and e.span_end >= q.first and e.start_time < q.last
   where q.with_agenda and e.deleted_at is null
   union all
-  select e.id, e.calendar_id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, true
+  select e.id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, true
   from asked q
   join events e on e.id = any(q.event_ids)
   where e.deleted_at is null
 ),
 hit as materialized (
-  select distinct on (t.id) t.id, t.calendar_id, t.series_id, t.rrule is not null or t.rdates <> '{}' as recurs, t.named,
-         (extract(epoch from case when t.all_day or t.floating then (t.start_time at time zone 'UTC') at time zone q.zone
-                                  else t.start_time end) * 1000000)::bigint * q.direction as key
+  select t.id, t.series_id, t.named, t.rrule is not null or t.rdates <> '{}' as recurs
   from asked q
   cross join touched t
   where t.named
      or case when t.all_day or t.floating then t.start_time < q.wall_end and (t.span_end > q.wall_start or t.start_time >= q.wall_start)
              else t.start_time < q.end_time and (t.span_end > q.start_time or t.start_time >= q.start_time) end
-  order by t.id, t.named
-),
-single as (
-  select n.id
-  from (
-    select h.id, h.key, h.named, q.singles_max,
-           row_number() over (partition by case when q.per_calendar then h.calendar_id end, h.named order by h.key, h.id) as place
-    from asked q
-    cross join hit h
-    where not h.recurs and h.series_id is null and (h.named or q.after_key is null or (h.key, h.id) > (q.after_key, q.after_id))
-  ) n
-  where n.named or n.place <= n.singles_max
 ),
 series as (
-  select h.id from hit h where h.recurs
+  select h.id from hit h where h.recurs and not h.named
   union
   select h.series_id from hit h where h.series_id is not null and not h.named
-  limit $15::integer
 ),
-chosen as (
-  select id from single
-  union
-  select id from hit where named
+chosen as materialized (
+  select id from hit
   union
   select id from series
   union
@@ -88,9 +71,12 @@ chosen as (
   cross join series s
   join events m on m.id = s.id
   join events o on o.series_id = m.id and o.deleted_at is null
-  where o.this_and_future
-     or (o.recurrence_id < q.last and o.recurrence_id >= q.first - (m.end_time - m.start_time))
+  where (o.recurrence_id < q.last and o.recurrence_id >= q.first - (m.end_time - m.start_time))
      or (o.start_time < q.last and o.span_end >= q.first)
+     or exists (select from events f where f.series_id = m.id and f.this_and_future and f.deleted_at is null)
+),
+counted as materialized (
+  select count(*) as rows from chosen
 ),
 shown as (
   select e.id, e.calendar_id, e.uid, e.sequence, e.title, e.description, e.location, e.url,
@@ -100,8 +86,8 @@ shown as (
          (select m.role from calendar_members m where m.calendar_id = e.calendar_id and m.user_id = q.viewer_id) as role,
          e.organizer_id, o.name as organizer_name, o.email as organizer_email, o.avatar_url as organizer_avatar_url,
          (select coalesce(json_agg(a), '[]')
-          from (select a.email, a.name, a.user_id, u.name as user_name, u.avatar_url,
-                       a.response_status, a.is_optional, a.comment
+          from (select a.email, a.name, a.user_id, u.name as user_name, case when u.erased_at is null then u.email end as user_email,
+                       u.avatar_url, a.response_status, a.is_optional, a.comment
                 from attendees a
                 left join users u on u.id = a.user_id
                 where a.event_id = e.id
@@ -115,12 +101,14 @@ shown as (
                        or (v.recurrence_id < q.last and v.recurrence_id >= q.first - (e.end_time - e.start_time)))
                 order by v.start_time, r.id) b) as bookings
   from asked q
+  join counted n on n.rows <= q.rows_max
   cross join chosen h
   cross join lateral (select e.* from events e where e.id = h.id and e.deleted_at is null offset 0) e
-  cross join lateral (select o.name, o.email, o.avatar_url from users o where o.id = e.organizer_id offset 0) o
+  cross join lateral (select o.name, case when o.erased_at is null then o.email end as email, o.avatar_url
+                      from users o where o.id = e.organizer_id offset 0) o
   where (select c.deleted_at is null from calendars c where c.id = e.calendar_id)
 )
-select pg_current_snapshot()::text as snapshot,
+select pg_current_snapshot()::text as snapshot, (select rows from counted) as rows,
        (select coalesce(json_agg(c), '[]') from (select id, role from member) c)::text as calendars,
        (select coalesce(json_agg(s), '[]') from shown s)::text as events
 

@@ -3,7 +3,7 @@
 Every function takes the viewer and answers only with what that viewer may see; no door has to remember to ask.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Annotated, Final, Literal
@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
-from yotei.errors import Code, Problem, not_found
+from yotei.errors import Code, Problem, invalid, not_found
 from yotei.events import rows
 from yotei.events.access import access_to
-from yotei.events.event import Event, Status, Stored
+from yotei.events.event import Access, Event, Status, Stored
 from yotei.events.instances import Occurrence, expand, master, masters
-from yotei.events.view import seen, sorting_instant
+from yotei.events.view import on_wall, seen
 from yotei.events.window import Window
 from yotei.storage.pool import Source
 from yotei.users.user import Viewer
@@ -27,12 +27,14 @@ CALENDARS_MAX: Final = 200
 """Calendars that one batched list may ask for."""
 EVENTS_MAX: Final = 1_000
 """Events that one batched read may ask for."""
-SERIES_MAX: Final = 2_000
-"""Series that may touch one window; each is expanded in memory."""
+ROWS_MAX: Final = 10_000
+"""Rows that may touch one window: single events, series and overrides. More is refused, never cut."""
 GET_WINDOW_DAYS: Final = 366
 """How far ahead a single read of a series looks for the rooms of its instances."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+_CLOCK_CHANGE_MAX: Final = timedelta(hours=26)
+"""No zone has ever put its clocks by more: Samoa left out a day."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # The first and the last microsecond that a datetime can be: a cursor comes from outside.
 _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -49,6 +51,7 @@ class After(msgspec.Struct, frozen=True):
     key: Annotated[int, Meta(ge=-_KEY_MAX, le=_KEY_MAX)]
     id: UUID
     recurrence_id: Annotated[datetime, Meta(tz=True)] | None
+    order: Literal["asc", "desc"]
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -75,12 +78,18 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Events by start, then id; `after` continues where there is more. `snapshot` is what they were read under."""
+    """Events by start, then id, with the place of each. `snapshot` is what they were read under."""
 
     events: tuple[Event, ...]
-    after: After | None
+    places: tuple[After, ...]
+    has_more: bool
     snapshot: str
     window: Window
+
+    @property
+    def after(self) -> After | None:
+        """Where the next page goes on, None when there is none."""
+        return self.places[-1] if self.has_more else None
 
 
 async def list_calendar(source: Source, viewer: Viewer, calendar_id: UUID, query: Query) -> Page:
@@ -97,18 +106,27 @@ async def list_calendars(
     """The same window of several calendars, in their order; None where there is none to be read. One statement."""
     viewer.need("read")
     assert len(calendar_ids) <= CALENDARS_MAX
-    found = await _select(source, viewer, query, calendar_ids=calendar_ids, per_calendar=True)
+    found = await _select(source, viewer, query, calendar_ids=calendar_ids)
     stored: dict[UUID, list[Stored]] = {calendar.id: [] for calendar in found.calendars}
     for event in found.events:
-        stored[event.calendar_id].append(event)
-    return [_page(stored[one], viewer, query, found.snapshot) if one in stored else None for one in calendar_ids]
+        # The master of an override may be in a calendar that was not asked.
+        if event.calendar_id in stored:
+            stored[event.calendar_id].append(event)
+    pages: dict[UUID, Page] = {}
+    left = query.instances_max
+    for calendar_id, events in stored.items():
+        occurrences = _occurrences(events, viewer, query, left)
+        left -= len(occurrences)
+        pages[calendar_id] = _page(occurrences, query, found.snapshot)
+    return [pages.get(one) for one in calendar_ids]
 
 
 async def agenda(source: Source, viewer: Viewer, query: Query) -> Page:
     """What concerns the viewer: their calendars, what they organise, what they are invited to. One statement."""
     viewer.need("read")
     found = await _select(source, viewer, query, with_agenda=True)
-    return _page(found.events, viewer, query, found.snapshot)
+    occurrences = _occurrences(found.events, viewer, query, query.instances_max)
+    return _page(occurrences, query, found.snapshot)
 
 
 async def get(source: Source, viewer: Viewer, event_id: UUID, zone: ZoneInfo, *, now: datetime) -> Event:
@@ -134,76 +152,84 @@ async def get_many(
         end=window.end,
         wall_start=window.wall_start,
         wall_end=window.wall_end,
-        zone=zone.key,
-        singles_max=0,
-        series_max=0,
+        rows_max=EVENTS_MAX,
     )
     by_id = {event.id: event for event in found.events}
     return [_seen_alone(by_id.get(one), viewer, zone) for one in event_ids]
 
 
 async def _select(
-    source: Source,
-    viewer: Viewer,
-    query: Query,
-    *,
-    calendar_ids: Sequence[UUID] = (),
-    with_agenda: bool = False,
-    per_calendar: bool = False,
+    source: Source, viewer: Viewer, query: Query, *, calendar_ids: Sequence[UUID] = (), with_agenda: bool = False
 ) -> rows.Selected:
-    window = _narrowed(query)
+    if query.after is not None and query.after.order != query.order:
+        raise invalid("query.cursor", f"expected a cursor of order={query.order}", code=Code.INVALID_CURSOR)
+    start, end, wall_start, wall_end = _bounds(query)
     found = await rows.select_events(
         source,
         viewer_id=viewer.user_id,
         calendar_ids=calendar_ids,
         with_agenda=with_agenda,
-        start=window.start,
-        end=window.end,
-        wall_start=window.wall_start,
-        wall_end=window.wall_end,
-        zone=window.zone.key,
-        after=(query.after.key, query.after.id) if query.after else None,
-        direction=query.direction,
-        # One more than the page tells that there is another. Filters work on what the viewer sees, after masking.
-        singles_max=query.instances_max + 1 if query.filters else query.limit + 1,
-        per_calendar=per_calendar,
-        series_max=SERIES_MAX + 1,
+        start=start,
+        end=end,
+        wall_start=wall_start,
+        wall_end=wall_end,
+        rows_max=ROWS_MAX,
     )
-    if sum(event.recurs for event in found.events) > SERIES_MAX:
-        raise Problem(Code.WINDOW_TOO_LARGE, f"More than {SERIES_MAX} series touch this window; ask for a shorter one.")
+    if found.rows > ROWS_MAX:
+        raise Problem(Code.WINDOW_TOO_LARGE, f"More than {ROWS_MAX} events touch this window; ask for a shorter one.")
     return found
 
 
-def _narrowed(query: Query) -> Window:
-    """The part of the window that can still hold something after the cursor."""
+def _bounds(query: Query) -> tuple[datetime, datetime, datetime, datetime]:
+    """The part of the window that can still hold something after the cursor, as instants and as wall clock.
+
+    A wall clock may run back: what comes after an instant can be shown a good day before it.
+    """
     window = query.window
+    start, end, wall_start, wall_end = window.start, window.end, window.wall_start, window.wall_end
     if query.after is None:
-        return window
+        return start, end, wall_start, wall_end
     reached = _EPOCH + max(_FIRST, min(query.after.key * query.direction, _LAST)) * _MICROSECOND
-    if query.direction > 0:
-        return msgspec.structs.replace(window, start=max(window.start, min(reached, window.end - _MICROSECOND)))
-    return msgspec.structs.replace(window, end=min(window.end, max(reached, window.start) + _MICROSECOND))
+    reached = min(max(reached, start), end - _MICROSECOND)
+    shown = reached.astimezone(window.zone).replace(tzinfo=UTC)
+    if query.order == "asc":
+        return reached, end, max(wall_start, shown - _CLOCK_CHANGE_MAX), wall_end
+    return start, reached + _MICROSECOND, wall_start, min(wall_end, shown + _CLOCK_CHANGE_MAX)
 
 
-def _page(stored: Iterable[Stored], viewer: Viewer, query: Query, snapshot: str) -> Page:
-    # Masked after expansion: a cancelled override still takes the place of its instance where it may not be seen.
-    stored = tuple(stored)
+_Seen = tuple[_Place, Occurrence, Access]
+
+
+def _occurrences(stored: Sequence[Stored], viewer: Viewer, query: Query, instances_max: int) -> list[_Seen]:
+    """What the viewer may see of the window, in order.
+
+    Access is applied after expansion: a cancelled override still takes the place of its instance where it is hidden.
+    """
     access = {event.id: access_to(event, viewer.user_id) for event in stored}
-    occurrences = expand(stored, _narrowed(query), query.instances_max) if query.expand else masters(stored)
-    kept: list[Event] = []
-    last: After | None = None
-    for place, one in sorted(((_place(one, query), one) for one in occurrences), key=itemgetter(0)):
-        allowed = access[one.event.id]
-        if allowed is None or (query.after is not None and place <= _place_of(query.after)):
+    if query.expand:
+        hidden = {id_ for id_, allowed in access.items() if allowed is None}
+        found = expand(stored, query.window, instances_max, hidden=hidden)
+    else:
+        found = masters(stored, query.window)
+    visible = ((_place(one, query), one, access[one.event.id]) for one in found)
+    return sorted(((place, one, allowed) for place, one, allowed in visible if allowed is not None), key=itemgetter(0))
+
+
+def _page(occurrences: Sequence[_Seen], query: Query, snapshot: str) -> Page:
+    after = _place_of(query.after) if query.after else None
+    events: list[Event] = []
+    places: list[After] = []
+    for place, one, allowed in occurrences:
+        if after is not None and place <= after:
             continue
         event = seen(one, allowed, query.window.zone)
         if query.filters and not _matches(event, query):
             continue
-        if len(kept) == query.limit:
-            return Page(tuple(kept), last, snapshot, query.window)
-        kept.append(event)
-        last = After(place[0], one.event.id, one.recurrence_id)
-    return Page(tuple(kept), None, snapshot, query.window)
+        if len(events) == query.limit:
+            return Page(tuple(events), tuple(places), True, snapshot, query.window)
+        events.append(event)
+        places.append(After(place[0], one.event.id, one.recurrence_id, query.order))
+    return Page(tuple(events), tuple(places), False, snapshot, query.window)
 
 
 def _seen_alone(event: Stored | None, viewer: Viewer, zone: ZoneInfo) -> Event | None:
@@ -221,7 +247,7 @@ def _matches(event: Event, query: Query) -> bool:
 
 
 def _place(one: Occurrence, query: Query) -> _Place:
-    start = sorting_instant(one.start, query.window.zone) if one.event.on_wall_clock else one.start
+    start = on_wall(one.start, query.window.zone) if one.event.on_wall_clock else one.start
     return ((start - _EPOCH) // _MICROSECOND * query.direction, one.event.id, one.recurrence_id or _EPOCH)
 
 

@@ -22,9 +22,10 @@ class MemberCalendar(msgspec.Struct, frozen=True, gc=False):
 
 
 class Selected(msgspec.Struct, frozen=True):
-    """What `select_events` found, and the snapshot that it was read under."""
+    """What `select_events` found, and the snapshot that it was read under; no events where `rows` are too many."""
 
     snapshot: str
+    rows: int
     calendars: tuple[MemberCalendar, ...]
     events: tuple[Stored, ...]
 
@@ -145,12 +146,7 @@ async def select_events(
     end: datetime,
     wall_start: datetime,
     wall_end: datetime,
-    zone: str,
-    after: tuple[int, UUID] | None = None,
-    direction: int = 1,
-    singles_max: int,
-    per_calendar: bool = False,
-    series_max: int,
+    rows_max: int,
 ) -> Selected:
     row = await source.fetchrow(
         _SQL["select_events"],
@@ -162,16 +158,10 @@ async def select_events(
         end,
         wall_start,
         wall_end,
-        zone,
-        after[0] if after else None,
-        after[1] if after else None,
-        direction,
-        singles_max,
-        per_calendar,
-        series_max,
+        rows_max,
     )
     assert row is not None
-    return Selected(row["snapshot"], _calendars.decode(row["calendars"]), _events.decode(row["events"]))
+    return Selected(row["snapshot"], row["rows"], _calendars.decode(row["calendars"]), _events.decode(row["events"]))
 
 
 async def answer_invitation(

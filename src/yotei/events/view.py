@@ -24,15 +24,15 @@ def seen(one: Occurrence, access: Access, zone: ZoneInfo) -> Event:
         start_date=one.start.date() if event.all_day else None,
         end_date=one.end.date() if event.all_day else None,
         floating=event.floating,
-        tzid=event.tzid,
+        tzid=event.tzid if full else None,
         status=event.status,
         transparency=event.transparency,
         series_id=one.series_id,
         recurrence_id=one.recurrence_id,
         is_override=event.recurrence_id is not None,
-        rrule=event.rrule,
-        rdates=event.rdates,
-        exdates=event.exdates,
+        rrule=event.rrule if full else None,
+        rdates=event.rdates if full else (),
+        exdates=event.exdates if full else (),
         uid=event.uid if full else None,
         sequence=event.sequence if full else None,
         title=event.title if full else None,
@@ -50,7 +50,7 @@ def seen(one: Occurrence, access: Access, zone: ZoneInfo) -> Event:
         resources=resources if full else None,
         room_name=next((one.name for one in resources if one.kind == "ROOM"), None) if full else None,
         room_names=tuple(one.name for one in resources if one.kind == "ROOM") if full else None,
-        version=event.version,
+        version=event.version if full else None,
         created_at=event.created_at if full else None,
         updated_at=event.updated_at if full else None,
     )
@@ -61,15 +61,8 @@ def on_wall(wall: datetime, zone: ZoneInfo) -> datetime:
     return wall.replace(tzinfo=zone).astimezone(UTC)
 
 
-def sorting_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The same, but the second of two, as `AT TIME ZONE` of PostgreSQL has it: the order is that of the statement."""
-    first, second = wall.replace(tzinfo=zone, fold=0), wall.replace(tzinfo=zone, fold=1)
-    ambiguous = first.utcoffset() > second.utcoffset()  # type: ignore[operator]
-    return (second if ambiguous else first).astimezone(UTC)
-
-
 def _attendee(one: Invitation) -> Attendee:
-    user = None if one.user_id is None else Person(one.user_id, one.user_name or "", one.email, one.avatar_url)
+    user = None if one.user_id is None else Person(one.user_id, one.user_name or "", one.user_email, one.avatar_url)
     return Attendee(one.email, one.name or one.user_name, one.response_status, one.is_optional, one.comment, user)
 
 

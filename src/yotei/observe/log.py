@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final, Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 MASKED: Final = frozenset({"authorization", "token", "password", "secret", "email", "url"})
 
@@ -17,8 +18,10 @@ MASKED: Final = frozenset({"authorization", "token", "password", "secret", "emai
 def configure(*, format: Literal["auto", "console", "json"], level: str) -> None:
     """Set up logging of this process, to standard error."""
     as_json = format == "json" or (format == "auto" and not sys.stderr.isatty())
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    errors = [structlog.processors.dict_tracebacks] if as_json else []
+    # Tracebacks without the values of local variables: those hold tokens and what people wrote.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.processors.JSONRenderer() if as_json else plain
+    errors = [structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))] if as_json else []
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

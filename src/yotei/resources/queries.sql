@@ -22,7 +22,7 @@ where r.id = any($1::uuid[]) and r.deleted_at is null
 -- name: select_availability
 -- The resources that were asked for, by id or by filter, each with the blocked periods of its units that touch the
 -- window, as one JSON text. $1 ids or null, $2 kind, $3 seats at least, $4 features, $5 window start, $6 window end,
--- $7 how many resources. The exclusion constraint's own GiST index answers `blocked && window` for each resource.
+-- $7 how many resources, $8 $9 name and id of the last one shown. The exclusion constraint's own GiST index answers `blocked && window` for each resource.
 select coalesce(json_agg(s), '[]')::text as resources
 from (
   select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
@@ -41,6 +41,7 @@ from (
     and ($2::text is null or r.kind = $2)
     and ($3::integer is null or r.seats >= $3)
     and r.features @> $4::text[]
+    and ($8::text is null or (r.name, r.id) > ($8, $9::uuid))
   order by r.name, r.id
   limit $7::integer
 ) s

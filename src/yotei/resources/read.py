@@ -80,13 +80,14 @@ async def availability(
     end: datetime,
     *,
     slot_minutes: int = 0,
-    limit: int = RESOURCES_MAX,
-) -> list[Availability]:
-    """When each resource is taken and free from `start` to `end`, by name. One statement.
+    after: After | None = None,
+) -> tuple[list[Availability], After | None]:
+    """When each resource is taken and free from `start` to `end`, by name, and where to go on. One statement.
 
     Free slots shorter than `slot_minutes` are left out. By id, the order is that of the ids, without those not there.
     """
     viewer.need("read")
+    assert wanted.ids is None or len(wanted.ids) <= RESOURCES_MAX
     found = await rows.select_availability(
         source,
         ids=wanted.ids,
@@ -95,12 +96,15 @@ async def availability(
         features=wanted.features,
         start=start,
         end=end,
-        limit=limit,
+        after=(after.name, after.id) if after else None,
+        limit=RESOURCES_MAX + 1,
     )
     if wanted.ids is not None:
         place = {id_: n for n, id_ in enumerate(wanted.ids)}
         found = tuple(sorted(found, key=lambda one: place[one.id]))
-    return [_availability(one, Period(start, end), timedelta(minutes=slot_minutes)) for one in found]
+    shown = found[:RESOURCES_MAX]
+    more = After(shown[-1].name, shown[-1].id) if len(found) > RESOURCES_MAX else None
+    return [_availability(one, Period(start, end), timedelta(minutes=slot_minutes)) for one in shown], more
 
 
 def _availability(one: rows.Blocked, window: Period, slot: timedelta) -> Availability:

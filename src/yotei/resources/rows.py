@@ -52,8 +52,10 @@ async def select_availability(
     features: Sequence[str],
     start: datetime,
     end: datetime,
+    after: tuple[str, UUID] | None,
     limit: int,
 ) -> tuple[Blocked, ...]:
+    name, id_ = after or (None, None)
     row = await source.fetchrow(
         _SQL["select_availability"],
         None if ids is None else list(ids),
@@ -63,6 +65,8 @@ async def select_availability(
         start,
         end,
         limit,
+        name,
+        id_,
     )
     assert row is not None
     return _blocked.decode(row["resources"])

@@ -73,6 +73,8 @@ async def create(
 ) -> tuple[Token, str]:
     """A token for the viewer, and its secret, which is told this once. It never has a scope that the viewer's lacks."""
     viewer.need("write")
+    if viewer.service:
+        raise Problem(Code.FORBIDDEN, "A service token makes no tokens: they would outlive it.")
     missing = sorted(scopes - viewer.scopes)
     if missing:
         raise Problem(Code.FORBIDDEN, f"A token cannot give the scope `{missing[0]}`, which it does not have.")

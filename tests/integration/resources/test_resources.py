@@ -42,7 +42,7 @@ async def an_event_of_somebody(database: Database) -> UUID:
 async def available(
     database: Database, room_id: UUID, start: datetime = MORNING, end: datetime = EVENING, **how: Any
 ) -> Availability:
-    [one] = await read.availability(database, ANYBODY, Wanted(ids=(room_id,)), start, end, **how)
+    [one], _ = await read.availability(database, ANYBODY, Wanted(ids=(room_id,)), start, end, **how)
     return one
 
 
@@ -111,7 +111,7 @@ async def test_filters_must_all_fit_in_lists_and_in_availability(
     await a_room(database, "Gone", seats=99, features=["phone", "screen"], deleted_at=at(1))
 
     listed, after = await read.list_all(database, ANYBODY, wanted, after=None, limit=100)
-    available = await read.availability(database, ANYBODY, wanted, at(8), at(9))
+    available, _ = await read.availability(database, ANYBODY, wanted, at(8), at(9))
 
     assert [one.name for one in listed] == names
     assert [one.resource for one in available] == listed
@@ -142,7 +142,7 @@ async def test_availability_is_one_statement_for_any_number_of_rooms(
         await a_booking(database, room_id, event_id, at(9))
 
     with budget(statements=1):
-        found = await read.availability(database, ANYBODY, Wanted(), at(8), at(18))
+        found, _ = await read.availability(database, ANYBODY, Wanted(), at(8), at(18))
 
     assert [one.resource.id for one in found] == rooms
     assert {tuple(hours(*one.busy)) for one in found} == {("09:00-10:00",)}
@@ -274,7 +274,7 @@ async def test_the_order_is_that_of_the_ids_without_those_that_are_not_there(dat
         await a_room(database, "Gone", deleted_at=at(1)),
     )
 
-    found = await read.availability(database, ANYBODY, Wanted(ids=(fuji, uuid7(), gone, aso)), at(8), at(9))
+    found, _ = await read.availability(database, ANYBODY, Wanted(ids=(fuji, uuid7(), gone, aso)), at(8), at(9))
 
     assert [one.resource.id for one in found] == [fuji, aso]
 
@@ -282,4 +282,4 @@ async def test_the_order_is_that_of_the_ids_without_those_that_are_not_there(dat
 async def test_no_ids_are_no_resources_and_not_all(database: Database) -> None:
     await a_room(database)
 
-    assert await read.availability(database, ANYBODY, Wanted(ids=()), at(8), at(9)) == []
+    assert await read.availability(database, ANYBODY, Wanted(ids=()), at(8), at(9)) == ([], None)

@@ -1,6 +1,6 @@
 """Arguments that several fields share, and what they mean; each refusal names its argument."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final, cast
 from uuid import UUID
 
@@ -12,8 +12,7 @@ from yotei.api.graphql.reading import Reading
 from yotei.api.parameters import page_size, parse_zone
 from yotei.errors import Code, invalid
 from yotei.events import read
-from yotei.events.event import Event, Status
-from yotei.events.view import sorting_instant
+from yotei.events.event import Status
 from yotei.events.window import Window, window
 from yotei.resources.resource import Kind
 
@@ -83,15 +82,6 @@ def query_of(
         attendee_id=chosen.attendee_id,
         resource_id=chosen.resource_id,
     )
-
-
-def place_of(event: Event, query: read.Query) -> read.After:
-    """Where the event stands in the order of the list: what `read.Page.after` says of the last one."""
-    start = event.start_time
-    if event.all_day or event.floating:
-        zone = query.window.zone
-        start = sorting_instant(start.astimezone(zone).replace(tzinfo=UTC), zone)
-    return read.After((start - _EPOCH) // timedelta(microseconds=1) * query.direction, event.id, event.recurrence_id)
 
 
 def bounded(text: str | None, field: str, characters_max: int) -> str | None:

@@ -32,9 +32,9 @@ class Connection(Generic[T]):
     page_info: PageInfo = strawberry.field(description="What lies around the page.")
 
 
-def edges(nodes: Iterable[T], place: Callable[[T], msgspec.Struct]) -> list[Edge[T]]:
+def edges(nodes: Iterable[T], places: Iterable[msgspec.Struct]) -> list[Edge[T]]:
     """The nodes, each with the cursor of its place."""
-    return [Edge(node=node, cursor=paging.encode(place(node)) or "") for node in nodes]
+    return [Edge(node=node, cursor=paging.encode(place) or "") for node, place in zip(nodes, places, strict=True)]
 
 
 def page_info(shown: list[Edge[T]], *, more: bool, after: str | None) -> PageInfo:
@@ -47,5 +47,5 @@ def page_info(shown: list[Edge[T]], *, more: bool, after: str | None) -> PageInf
 
 
 def connect(nodes: list[T], place: Callable[[T], msgspec.Struct], *, more: bool, after: str | None) -> Connection[T]:
-    shown = edges(nodes, place)
+    shown = edges(nodes, map(place, nodes))
     return Connection(edges=shown, nodes=nodes, page_info=page_info(shown, more=more, after=after))

@@ -126,7 +126,7 @@ class Query:
     ) -> types.EventConnection | None:
         reading = info.context.reading
         query = query_of(reading, start, end, tz, expand, order, first, after, filters)
-        return types.connected(await reading.agenda(query), query, after)
+        return types.connected(await reading.agenda(query), after)
 
     @resolved("One room or piece of equipment.")
     @staticmethod
@@ -179,9 +179,11 @@ class Query:
             raise invalid("slotMinutes", f"expected a number from 0 to {SLOT_MINUTES_MAX}")
         wanted = resources.Wanted(ids, kind_of(kind), seats_of(seats_min), features_of(features))
         reading.read()
-        found = await resources.availability(
+        found, more = await resources.availability(
             reading.source, reading.viewer, wanted, window.start, window.end, slot_minutes=slot_minutes
         )
+        if more is not None:
+            raise invalid("resourceIds", f"more than {resources.RESOURCES_MAX} fit; name them, or ask for less")
         return types.Availability(
             window=types.told(window), resources=[types.in_zone(one, window.zone) for one in found]
         )

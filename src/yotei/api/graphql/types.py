@@ -22,7 +22,6 @@ from yotei.api.graphql.arguments import (
     OrderBy,
     Start,
     Zone,
-    place_of,
     query_of,
 )
 from yotei.api.graphql.connections import Edge, PageInfo, edges, page_info
@@ -273,7 +272,7 @@ class Calendar:
     ) -> EventConnection | None:
         reading = info.context.reading
         query = query_of(reading, start, end, tz, expand, order, first, after, filters)
-        return connected(await _page(reading, parent.id, query), query, after)
+        return connected(await _page(reading, parent.id, query), after)
 
     @resolved("Who shares it, owners first; those who see busy times only are shown the owners.")
     @staticmethod
@@ -285,13 +284,13 @@ class Calendar:
         return cast("list[Member] | None", await info.context.reading.members_of(first).load(parent.id))
 
 
-def connected(page: read.Page, query: read.Query, after: str | None) -> EventConnection:
+def connected(page: read.Page, after: str | None) -> EventConnection:
     """A page of events with cursors."""
-    shown = edges(page.events, lambda event: place_of(event, query))
+    shown = edges(page.events, page.places)
     return EventConnection(
         edges=cast("list[Edge[Event]]", shown),
         nodes=cast("list[Event]", page.events),
-        page_info=page_info(shown, more=page.after is not None, after=after),
+        page_info=page_info(shown, more=page.has_more, after=after),
         window=told(page.window),
     )
 

@@ -4,6 +4,7 @@ from html import escape
 from typing import Final
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from yotei.api import pages
 from yotei.errors import Code, not_found
@@ -22,7 +23,7 @@ async def docs() -> Response[bytes]:
 
 
 @get("/docs/assets/{name:str}", include_in_schema=False)
-async def asset(name: str) -> Response[bytes]:
+async def asset(name: FromPath[str]) -> Response[bytes]:
     found = pages.asset(name)
     if found is None:
         raise not_found("file")

@@ -35,12 +35,13 @@ class ResourceList(msgspec.Struct, frozen=True):
 
 
 class AvailabilityList(msgspec.Struct, frozen=True):
-    """When each resource is taken and free within the window."""
+    """When each resource is taken and free within the window. `next_cursor` is null on the last page."""
 
     resources: list[Availability]
     start: datetime
     end: datetime
     tz: str
+    next_cursor: str | None
 
 
 @get("/api/resources", summary="Rooms and equipment", responses=refusals())
@@ -84,8 +85,7 @@ async def list_availability(
     resource_ids: Annotated[
         str | None,
         Parameter(
-            description=f"Ids separated by commas, at most {read.RESOURCES_MAX}; without it those that fit, the first "
-            f"{read.RESOURCES_MAX} by name.",
+            description=f"Ids separated by commas, at most {read.RESOURCES_MAX}; without it all that fit, by name.",
             required=False,
         ),
     ] = None,
@@ -93,6 +93,7 @@ async def list_availability(
     seats_min: SeatsMin = None,
     features: Features = None,
     slot_minutes: SlotMinutes = 0,
+    cursor: Cursor = None,
 ) -> Response[AvailabilityList]:
     """Taken and free periods of many resources in one answer. It never says by whom a room is taken, or for what."""
     zone = parse_zone(tz, viewer.tzid)
@@ -100,12 +101,21 @@ async def list_availability(
     wanted = read.Wanted(
         parse_ids(resource_ids, "query.resource_ids", read.RESOURCES_MAX), kind, seats_min, _features(features)
     )
-    found = await read.availability(state.database, viewer, wanted, window.start, window.end, slot_minutes=slot_minutes)
+    found, more = await read.availability(
+        state.database,
+        viewer,
+        wanted,
+        window.start,
+        window.end,
+        slot_minutes=slot_minutes,
+        after=paging.decode(cursor, read.After),
+    )
     listed = AvailabilityList(
         [_in_zone(one, zone) for one in found],
         window.start.astimezone(zone),
         window.end.astimezone(zone),
         zone.key,
+        paging.encode(more),
     )
     return answer(request, listed)
 
