@@ -107,8 +107,6 @@ def select_events(
     events: Sequence[int] = (),
     start: datetime = MONTH_START,
     end: datetime = MONTH_END,
-    after: tuple[int, UUID] | None = None,
-    limit: int = 101,
 ) -> tuple[object, ...]:
     """The parameters in the order of `yotei.events.rows.select_events`."""
     return (
@@ -120,13 +118,7 @@ def select_events(
         end,
         start,
         end,
-        "UTC",
-        after[0] if after else None,
-        after[1] if after else None,
-        1,
-        limit,
-        bool(calendars),
-        2_001,
+        10_000,
     )
 
 
@@ -219,14 +211,6 @@ async def test_a_list_of_two_years_ago_is_led_by_calendar_end_and_start_at_once(
     check(found, events_calendar_span=SPAN)
 
 
-async def test_the_next_page_of_a_list_is_led_by_the_same_index(connection: Connection) -> None:
-    after = (int(MONTH_START.timestamp()) * 1_000_000, event(0))
-
-    found = await plans(connection, EVENTS["select_events"], *select_events(3, calendars=[3], after=after))
-
-    check(found, events_calendar_span=SPAN)
-
-
 async def test_what_a_list_shows_of_its_events_is_read_by_event(connection: Connection) -> None:
     found = await plans(connection, EVENTS["select_events"], *select_events(3, calendars=[3]))
 
@@ -263,7 +247,7 @@ async def test_an_agenda_is_led_by_calendar_organizer_and_invitation(connection:
 async def test_events_by_id_are_read_by_key(connection: Connection, count: int) -> None:
     events = [n * 1_000 for n in range(count)]
 
-    found = await plans(connection, EVENTS["select_events"], *select_events(3, events=events, limit=0))
+    found = await plans(connection, EVENTS["select_events"], *select_events(3, events=events))
 
     check(found, events_pkey=["id"], attendees_pkey=["event_id"], reservations_event=["event_id"])
 
@@ -281,8 +265,8 @@ async def test_availability_is_led_by_resource_and_blocked_period_in_the_index_t
     day = (NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
     rooms = [id_of(Kind.RESOURCE, n) for n in range(SMALL.rooms)]
 
-    of_some = await plans(connection, RESOURCES["select_availability"], rooms, None, None, [], *day, 100)
-    of_any = await plans(connection, RESOURCES["select_availability"], None, "ROOM", 4, [], *day, 100)
+    of_some = await plans(connection, RESOURCES["select_availability"], rooms, None, None, [], *day, 201, None, None)
+    of_any = await plans(connection, RESOURCES["select_availability"], None, "ROOM", 4, [], *day, 201, None, None)
 
     check([*of_some, *of_any], reservations_no_double_booking=["resource_id", "blocked"])
 
@@ -318,7 +302,7 @@ async def test_a_token_is_found_by_its_hash_and_its_person_by_key(connection: Co
         pytest.param({"calendars": [3]}, id="list"),
         pytest.param({"calendars": [70 - 7 * n for n in range(10)]}, id="lists"),
         pytest.param({"with_agenda": True}, id="agenda"),
-        pytest.param({"events": [3_000], "limit": 0}, id="by id"),
+        pytest.param({"events": [3_000]}, id="by id"),
     ],
 )
 async def test_events_are_planned_five_times_a_session_and_then_no_more(

@@ -68,12 +68,16 @@ chosen as materialized (
   union
   select o.id
   from asked q
-  cross join series s
-  join events m on m.id = s.id
-  join events o on o.series_id = m.id and o.deleted_at is null
-  where (o.recurrence_id < q.last and o.recurrence_id >= q.first - (m.end_time - m.start_time))
+  cross join (
+    select o.id, o.recurrence_id, o.start_time, o.span_end, m.duration, bool_or(o.this_and_future) over (partition by s.id) as moves
+    from series s
+    cross join lateral (select m.end_time - m.start_time as duration from events m where m.id = s.id offset 0) m
+    cross join lateral (select o.id, o.recurrence_id, o.start_time, o.span_end, o.this_and_future
+                        from events o where o.series_id = s.id and o.deleted_at is null offset 0) o
+  ) o
+  where o.moves
+     or (o.recurrence_id < q.last and o.recurrence_id >= q.first - o.duration)
      or (o.start_time < q.last and o.span_end >= q.first)
-     or exists (select from events f where f.series_id = m.id and f.this_and_future and f.deleted_at is null)
 ),
 counted as materialized (
   select count(*) as rows from chosen
