@@ -2,7 +2,8 @@
 
 Sources, the later wins: the defaults below, one TOML file (`yotei.toml` in the working folder, or the file that
 `YOTEI_CONFIG` names), then the environment: `YOTEI_POOL_SIZE_MAX` is `pool.size_max`. An unknown or ill-typed
-setting stops the start and is named by its path. Read once, in the composition root, and handed down as values.
+setting stops the start and is named by its path; only what Kubernetes puts into every container for a Service that
+is called `yotei` or `yotei-…` is left alone. Read once, in the composition root, and handed down as values.
 """
 
 import ipaddress
@@ -21,6 +22,12 @@ ENVIRONMENT_PREFIX: Final = "YOTEI_"
 CONFIG_VARIABLE: Final = "YOTEI_CONFIG"
 DEFAULT_FILE: Final = Path("yotei.toml")
 MASK: Final = "********"
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_KUBERNETES: Final = re.compile(
+    r"YOTEI_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_PROTO|_PORT|_ADDR)?)"
+)
+_KUBERNETES_PORT: Final = re.compile(r"YOTEI_(?:\w+_)?PORT")
+_KUBERNETES_LINK: Final = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
 
 
 class SettingsError(Exception):
@@ -237,6 +244,8 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable == CONFIG_VARIABLE:
             continue
+        if _is_of_kubernetes(variable, text):
+            continue
         leaf = known.get(variable)
         if leaf is None:
             raise SettingsError(f"{variable}: there is no such setting (see `yotei config --all`)")
@@ -245,6 +254,13 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
             raise SettingsError(f"{leaf.section}: expected a table of settings")
         is_list = get_origin(leaf.type) is tuple
         section[leaf.key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
+
+
+def _is_of_kubernetes(variable: str, text: str) -> bool:
+    """`YOTEI_PORT` only with a link in it: a number there is somebody's mistake for `YOTEI_SERVER_PORT`."""
+    if _KUBERNETES.fullmatch(variable):
+        return True
+    return bool(_KUBERNETES_PORT.fullmatch(variable) and _KUBERNETES_LINK.fullmatch(text))
 
 
 def _readable(error: msgspec.ValidationError) -> str:

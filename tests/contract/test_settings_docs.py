@@ -12,7 +12,12 @@ def as_document() -> str:
         "# Settings",
         "",
         "Defaults, then one TOML file (`yotei.toml`, or the one that `YOTEI_CONFIG` names), then the environment; the",
-        "later wins. What is unknown or out of range stops the start and is named. `yotei config` prints what is in force.",
+        "later wins. What is unknown or out of range stops the start and is named. `yotei config` prints what is in",
+        "force.",
+        "",
+        "Left alone are the variables that Kubernetes makes for a Service called `yotei` or `yotei-…`:",
+        "`YOTEI_SERVICE_HOST`, `YOTEI_SERVICE_PORT…`, `YOTEI_PORT_8000_TCP…` (also UDP and SCTP), and `YOTEI_PORT`",
+        "when it holds a link such as `tcp://10.0.0.1:8000`.",
     ]
     section = ""
     for leaf in leaves():

@@ -71,6 +71,32 @@ def test_the_environment_has_a_word_for_every_kind_of_value(
     assert found == expected
 
 
+def test_what_kubernetes_makes_for_a_service_called_yotei_is_not_ours() -> None:
+    made = {
+        "YOTEI_SERVICE_HOST": "10.96.0.7",
+        "YOTEI_SERVICE_PORT": "8000",
+        "YOTEI_SERVICE_PORT_HTTP": "8000",
+        "YOTEI_PORT": "tcp://10.96.0.7:8000",
+        "YOTEI_PORT_8000_TCP": "tcp://10.96.0.7:8000",
+        "YOTEI_PORT_8000_TCP_PROTO": "tcp",
+        "YOTEI_PORT_8000_TCP_PORT": "8000",
+        "YOTEI_PORT_8000_TCP_ADDR": "10.96.0.7",
+        "YOTEI_PORT_53_UDP": "udp://10.96.0.7:53",
+        "YOTEI_DB_SERVICE_HOST": "10.96.0.8",
+        "YOTEI_DB_PORT": "tcp://10.96.0.8:5432",
+        "YOTEI_SERVER_PORT": "tcp://10.96.0.9:8000",
+    }
+
+    assert load(made) == Settings()
+
+
+@pytest.mark.parametrize(
+    "variable", ["YOTEI_PORT", "YOTEI_PORT_TCP", "YOTEI_PORT_8000_TCP_X", "YOTEI_SERVICE", "YOTEI_HOST"]
+)
+def test_what_only_looks_like_kubernetes_still_stops_the_start(variable: str) -> None:
+    assert refusal({variable: "8000"}).startswith(f"{variable}: there is no such setting")
+
+
 def test_variables_of_others_are_not_ours() -> None:
     assert load({"PATH": "/bin", "yotei_server_port": "1", "YOTEIX": "1"}) == Settings()
 
