@@ -1,11 +1,19 @@
-"""Whose word about the client counts: `X-Forwarded-For` and `X-Forwarded-Proto` of trusted proxies only."""
+"""Whose word about the client counts: `X-Forwarded-For` and `X-Forwarded-Proto` of trusted proxies only.
+
+Some proxies write `1.2.3.4:4711` or `[::1]:80`, and on a socket for both versions an IPv4 peer is `::ffff:1.2.3.4`:
+all of these are the address alone.
+"""
 
 import ipaddress
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
 
 
 def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
@@ -19,8 +27,9 @@ def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
             chain = [one.strip() for line in lines for one in line.split(",") if one.strip()]
             while len(chain) > 1 and _is_trusted((chain[-1], 0), networks):
                 chain.pop()
-            if chain and _address(chain[-1]) is not None:
-                scope["client"] = (chain[-1], 0)
+            client = _address(chain[-1]) if chain else None
+            if client is not None:
+                scope["client"] = (str(client), 0)
             proto = dict(scope["headers"]).get(b"x-forwarded-proto", b"").decode("latin-1")
             if proto in ("http", "https"):
                 scope["scheme"] = proto
@@ -35,7 +44,9 @@ def _is_trusted(client: tuple[str, int] | None, networks: Sequence[Network]) -> 
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    found = _WITH_PORT.fullmatch(text)
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text if found is None else found[1] or found[2])
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address

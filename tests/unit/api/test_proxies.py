@@ -44,12 +44,24 @@ def forwarded(*lines: str) -> list[tuple[str, str]]:
         ((f"{SECOND_PROXY}, {SECOND_PROXY}",), SECOND_PROXY),
         (("unknown",), PROXY),
         (("198.51.100.1, garbage",), PROXY),
+        (("198.51.100.1:4711",), "198.51.100.1"),
+        (("[2001:db8::1]:80",), "2001:db8::1"),
+        (("[2001:db8::1]",), "2001:db8::1"),
+        (("::ffff:198.51.100.1",), "198.51.100.1"),
+        (("[::ffff:198.51.100.1]:80",), "198.51.100.1"),
+        ((f"198.51.100.1:4711, {SECOND_PROXY}:80", f"::ffff:{SECOND_PROXY}"), "198.51.100.1"),
+        (("198.51.100.1:", "[]:80"), PROXY),
+        (("198.51.100.1:123456",), PROXY),
         ((" , ,",), PROXY),
         ((), PROXY),
     ],
 )
 async def test_the_client_is_the_nearest_address_that_is_no_proxy_of_ours(lines: tuple[str, ...], client: str) -> None:
     assert (await seen(forwarded(*lines), came_from=PROXY))[0] == client
+
+
+async def test_a_proxy_on_a_socket_for_both_versions_is_known() -> None:
+    assert (await seen(forwarded("198.51.100.1"), came_from=f"::ffff:{PROXY}"))[0] == "198.51.100.1"
 
 
 async def test_the_scheme_is_that_of_the_proxy_when_it_is_one() -> None:
