@@ -13,7 +13,6 @@ under is kept until its last page, and the next page goes on after the last row,
 """
 
 import re
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -33,6 +32,8 @@ FORGOTTEN_AGE_MIN_S: Final = 3_600
 # xip lists are as long as there are open transactions; a longer token is not one of ours.
 RUNNING_MAX: Final = 10_000
 XID_MAX: Final = 2**64 - 1
+# The last millisecond that a datetime can hold.
+TAKEN_AT_MS_MAX: Final = 253_402_300_799_999
 
 _SQL: Final = statements.load("yotei.storage")
 _TOKEN: Final = re.compile(
@@ -99,6 +100,8 @@ class Position(msgspec.Struct, frozen=True):
             if match is None:
                 raise ValueError(token)
             since = Snapshot.parse(":".join(match.group(1, 2, 3)))
+            if int(match[4]) > TAKEN_AT_MS_MAX:
+                raise ValueError(token)
             if match[5] is None:
                 return cls(since, int(match[4]))
             until = Snapshot.parse(":".join(match.group(5, 6, 7)))
@@ -161,6 +164,7 @@ async def read_since(
     source: Source,
     position: Position,
     *,
+    now: datetime,
     transaction_max_s: float,
     limit: int = PAGE_SIZE_DEFAULT,
     scope_id: UUID | None = None,
@@ -170,12 +174,13 @@ async def read_since(
     `transaction_max_s` is the longest that a transaction stays open: it bounds how far back a row can lie that has
     become visible since, so that older partitions are left alone. Raises `PositionForgotten`.
     """
-    if scope_id is not None or time.time() - position.taken_at_ms / 1000 > FORGOTTEN_AGE_MIN_S:
+    taken_at = datetime.fromtimestamp(position.taken_at_ms / 1000, UTC)
+    if scope_id is not None or (now - taken_at).total_seconds() > FORGOTTEN_AGE_MIN_S:
         forgotten = await source.fetchrow(_SQL["forgotten_since"], str(position.since), scope_id)
         assert forgotten is not None
         if forgotten["forgotten"]:
             raise PositionForgotten(str(position))
-    oldest = datetime.fromtimestamp(position.taken_at_ms / 1000, UTC) - timedelta(seconds=transaction_max_s)
+    oldest = taken_at - timedelta(seconds=transaction_max_s)
     rows = await source.fetch(
         _SQL["read_since"],
         str(position.since),

@@ -43,7 +43,7 @@ async def log(transaction: Transaction, scope: UUID | None = None) -> UUID:
 async def read_all(database: Database, position: Position, limit: int = 10_000) -> tuple[list[Change], Position]:
     changes: list[Change] = []
     while True:
-        page = await read_since(database, position, transaction_max_s=DAY_S, limit=limit)
+        page = await read_since(database, position, now=datetime.now(UTC), transaction_max_s=DAY_S, limit=limit)
         changes += page.changes
         position = Position.parse(str(page.position))
         if not page.has_more:
@@ -146,7 +146,7 @@ async def test_a_page_of_pages_is_one_fixed_set_whatever_is_committed_meanwhile(
     start = await position_now(every_database)
     async with every_database.transaction() as transaction:
         first = [await log(transaction) for _ in range(5)]
-    page = await read_since(every_database, start, transaction_max_s=DAY_S, limit=2)
+    page = await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, limit=2)
     async with every_database.transaction() as transaction:
         later = await log(transaction)
 
@@ -161,7 +161,7 @@ async def test_the_readers_own_uncommitted_rows_wait_for_their_commit(every_data
     start = await position_now(every_database)
     async with every_database.transaction() as transaction:
         mine = await log(transaction)
-        page = await read_since(transaction, start, transaction_max_s=DAY_S)
+        page = await read_since(transaction, start, now=datetime.now(UTC), transaction_max_s=DAY_S)
     after, _ = await read_all(every_database, page.position)
 
     assert page.changes == ()
@@ -175,7 +175,7 @@ async def test_a_scope_is_read_alone(every_database: Database) -> None:
         mine = await log(transaction, scope)
         await log(transaction)
 
-    page = await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=scope)
+    page = await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=scope)
 
     assert [change.entity_id for change in page.changes] == [mine]
 
@@ -230,12 +230,23 @@ async def test_old_partitions_are_dropped_and_positions_before_them_are_told_so(
     assert (done.made, done.dropped, done.complete) == (3, 3, True)
     assert (again.made, again.dropped) == (0, 0)
     with pytest.raises(PositionForgotten):
-        await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=old)
+        await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=old)
     with pytest.raises(PositionForgotten):
         long_ago = Position(start.since, start.taken_at_ms - 40 * 86_400_000)
-        await read_since(every_database, long_ago, transaction_max_s=DAY_S)
-    assert len((await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=kept)).changes) == 1
-    assert (await read_since(every_database, await position_now(every_database), transaction_max_s=DAY_S)).changes == ()
+        await read_since(every_database, long_ago, now=datetime.now(UTC), transaction_max_s=DAY_S)
+    assert (
+        len(
+            (
+                await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=kept)
+            ).changes
+        )
+        == 1
+    )
+    assert (
+        await read_since(
+            every_database, await position_now(every_database), now=datetime.now(UTC), transaction_max_s=DAY_S
+        )
+    ).changes == ()
 
 
 async def test_a_day_that_was_not_made_in_time_is_made_later_with_its_rows(every_database: Database) -> None:
@@ -275,7 +286,7 @@ async def test_rows_of_the_default_partition_are_forgotten_by_age_too(every_data
 
     assert await every_database.fetch(sql("select 1 from change_log where scope_id = $1"), scope) == []
     with pytest.raises(PositionForgotten):
-        await read_since(every_database, start, transaction_max_s=DAY_S, scope_id=scope)
+        await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=scope)
 
 
 async def test_a_log_that_cannot_be_locked_is_maintained_another_time(every_database: Database) -> None:
