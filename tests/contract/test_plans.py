@@ -290,10 +290,29 @@ async def test_the_members_of_calendars_are_led_by_calendar(connection: Connecti
 
 
 async def test_a_token_is_found_by_its_hash_and_its_person_by_key(connection: Connection) -> None:
-    # Its plan for any parameters reads all people, for whom it may act; PostgreSQL knows the price and never takes it.
-    found = await plan(connection, "auto", USERS["authenticate"], b"\0" * 32, None, None, NOW)
+    found = await plans(connection, USERS["authenticate"], b"\0" * 32, None, None, NOW)
 
-    check([found], tokens_hash_key=["token_hash"], users_pkey=["id"])
+    check(found, tokens_hash_key=["token_hash"], users_pkey=["id"])
+
+
+async def test_whom_a_token_acts_for_is_found_by_key_and_by_address(connection: Connection) -> None:
+    by_id = await plans(connection, USERS["authenticate"], b"\0" * 32, user(1), None, NOW)
+    by_address = await plans(connection, USERS["authenticate"], b"\0" * 32, None, "person1@example.org", NOW)
+
+    check(by_id, tokens_hash_key=["token_hash"], users_pkey=["id"])
+    check(by_address, tokens_hash_key=["token_hash"], users_pkey=["id"], users_email_key=["email"])
+
+
+async def test_who_asks_is_planned_five_times_a_session_and_then_no_more(connection: Connection) -> None:
+    async with prepared(connection, "auto", USERS["authenticate"], (b"\0" * 32, None, None, NOW)) as execute:
+        for _ in range(8):
+            await connection.execute(execute)
+        counted = await connection.fetchrow(
+            "select custom_plans, generic_plans from pg_prepared_statements where name = 'asked'"
+        )
+
+    assert counted is not None
+    assert tuple(counted) == (5, 3)
 
 
 @pytest.mark.parametrize(

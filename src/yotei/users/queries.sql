@@ -1,13 +1,14 @@
 -- name: authenticate
 -- Token and person in one look. $1 hash of the token, $2 $3 id or e-mail of the one it is to act for (nulls: its own user), $4 now.
 -- A row comes back for every token that is good by itself; `acts` says whether the person it is to act for is there.
+-- One key for whom it acts for: with a choice of conditions the plan for any parameters would read all people.
 select t.id as token_id, t.kind, t.scopes, a.id as user_id, a.tzid, a.is_admin, a.id is not null as acts
 from tokens t
 join users o on o.id = t.user_id and o.deactivated_at is null
 left join users a
   on a.deactivated_at is null
- and case when $2::uuid is null and $3::text is null then a.id = t.user_id
-          else t.kind = 'SERVICE' and (a.id = $2 or a.email = $3) end
+ and a.id = case when $2::uuid is null and $3::text is null then t.user_id
+                 when t.kind = 'SERVICE' then coalesce($2, (select u.id from users u where u.email = $3)) end
 where t.token_hash = $1::bytea and t.revoked_at is null and (t.expires_at is null or t.expires_at > $4::timestamptz)
 
 -- name: list_tokens
