@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 import asyncpg
 from asyncpg import Record
@@ -178,13 +178,18 @@ def _at(url: str, database: str) -> str:
 
 
 def _without_password(url: str) -> tuple[str, dict[str, str]]:
-    """The command line can be read by others of the machine, the environment cannot."""
+    """The command line can be read by others of the machine, the environment cannot.
+
+    A password may stand before the host and in the query; read as asyncpg does, for which the first goes before.
+    """
     parts = urlsplit(url)
-    if not parts.password:
-        return url, {}
-    user, _, host = parts.netloc.rpartition("@")
-    clean = urlunsplit((parts.scheme, f"{user.partition(':')[0]}@{host}", parts.path, parts.query, ""))
-    return clean, {"PGPASSWORD": unquote(parts.password)}
+    options = [one.partition("=") for one in parts.query.split("&") if one]
+    passwords = [unquote_plus(value) for name, _, value in options if unquote_plus(name) == "password"]
+    kept = "&".join("".join(one) for one in options if unquote_plus(one[0]) != "password")
+    user, at, host = parts.netloc.rpartition("@")
+    clean = f"{parts.scheme}://{user.partition(':')[0]}{at}{host}{parts.path}" + (f"?{kept}" if kept else "")
+    found = [unquote(parts.password)] if parts.password else passwords
+    return clean, {"PGPASSWORD": found[-1]} if found else {}
 
 
 def _touch_private(partial: Path) -> None:

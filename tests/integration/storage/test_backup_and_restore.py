@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import PostgresFactory
-from yotei.storage.backup import BackupError, backup, restore
+from yotei.storage.backup import BackupError, _without_password, backup, restore
 from yotei.storage.change_log import epoch
 from yotei.storage.pool import Database
 
@@ -110,3 +110,21 @@ async def test_a_backup_that_fails_leaves_the_old_file_and_no_half_one(database_
 async def test_a_folder_that_is_not_there_is_one_clear_error(postgres: PostgresFactory, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="cannot be written: No such file or directory"):
         await backup(postgres.server.url, tmp_path / "none" / "b")
+
+
+@pytest.mark.parametrize(
+    ("url", "on_the_command_line", "password"),
+    [
+        ("postgresql://db/yotei", "postgresql://db/yotei", None),
+        ("postgresql://y:s%3Dt@db/yotei?sslmode=require", "postgresql://y@db/yotei?sslmode=require", "s=t"),
+        ("postgresql://y@db/yotei?password=s%3Dt", "postgresql://y@db/yotei", "s=t"),
+        ("postgresql:///yotei?host=/run&password=secret&user=y", "postgresql:///yotei?host=/run&user=y", "secret"),
+        ("postgresql:///yotei?p%61ssword=secret", "postgresql:///yotei", "secret"),
+        ("postgresql://y:first@db/yotei?password=second", "postgresql://y@db/yotei", "first"),
+    ],
+)
+def test_no_password_stands_on_the_command_line(url: str, on_the_command_line: str, password: str | None) -> None:
+    clean, environment = _without_password(url)
+
+    assert clean == on_the_command_line
+    assert environment == ({} if password is None else {"PGPASSWORD": password})
