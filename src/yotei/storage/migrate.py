@@ -100,8 +100,12 @@ async def status(url: str, steps: Sequence[Migration] | None = None) -> Status:
 
 
 async def applied_version(source: Source) -> int:
-    """The last step that was applied, for a server that asks again and again whether it can serve. One statement."""
-    row = await source.fetchrow(statements.load("yotei.storage")["applied_version"])
+    """The last step that was applied, for a server that asks again and again whether it can serve; 0 where there is
+    no ledger yet. One statement."""
+    try:
+        row = await source.fetchrow(statements.load("yotei.storage")["applied_version"])
+    except asyncpg.UndefinedTableError:
+        return 0
     return row["version"] if row is not None else 0
 
 

@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import asyncpg
 import pytest
 
-from tests.integration.rest.served import admitted, problem, serve, settings
+from tests.integration.rest.served import admitted, problem, serve, settings, statements
 from tests.integration.rows import a_user
+from yotei.api.ops import health
+from yotei.storage import migrate
 from yotei.storage.pool import Database
 
 ME = "/api/users/me"
@@ -69,8 +72,9 @@ async def a_line(url: str) -> AsyncIterator[tuple[Line, str]]:
 
 
 async def test_without_the_database_callers_are_told_to_come_back_and_may(
-    database: Database, database_url: str
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(health, "REMEMBERED_S", 0.0)
     user_id = await a_user(database)
     async with a_line(database_url) as (line, url), serve(settings(url)) as client:
         caller = await admitted(client, database, user_id)
@@ -106,3 +110,30 @@ async def test_a_worker_does_not_start_without_its_database(database_url: str) -
                 pass
 
         await line.mend()
+
+
+async def test_a_database_without_tables_is_not_ready_and_says_what_to_do(empty_database_url: str) -> None:
+    await migrate.apply(empty_database_url, steps=())
+    async with serve(settings(empty_database_url)) as client:
+        await run(empty_database_url, "drop table schema_migrations")
+
+        ready = await client.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["reasons"] == [f"{len(migrate.load())} migrations are not applied; run `yotei migrate`"]
+
+
+async def test_the_database_is_asked_once_a_second_however_many_ask_whether_it_is_ready(database_url: str) -> None:
+    async with serve(settings(database_url)) as client:
+        answered = await asyncio.gather(*(client.get("/readyz") for _ in range(20)))
+
+    assert {one.status_code for one in answered} == {200}
+    assert sum(map(statements, answered)) == 1
+
+
+async def run(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

@@ -1,15 +1,21 @@
-"""`/healthz`: the process answers. `/readyz`: it can do its work, or says why not."""
+"""`/healthz`: the process answers. `/readyz`: it can do its work, or says why not.
 
-from typing import Final
+Anybody may ask without a token, so the database is asked once a second at most, however many ask.
+"""
+
+import asyncio
+import time
+from typing import Any, Final
 
 import msgspec
-from litestar import Response, get
-from litestar.datastructures import State
+from litestar import Request, Response, get
 
 from yotei.errors import Problem
 from yotei.storage import migrate
+from yotei.storage.pool import Source
 
 NOT_READY: Final = 503
+REMEMBERED_S: Final = 1.0
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -26,13 +32,35 @@ async def healthz() -> Health:
 
 
 @get("/readyz", summary="Can it serve", opt={"public": True})
-async def readyz(state: State) -> Response[Health]:
+async def readyz(request: Request[Any, Any, Any]) -> Response[Health]:
     """Ready when the database answers and has exactly the schema that this release was written for."""
-    reasons = []
-    try:
-        missing = len(migrate.load()) - await migrate.applied_version(state.database)
-        if missing > 0:
-            reasons.append(f"{missing} migrations are not applied; run `yotei migrate`")
-    except Problem as problem:
-        reasons.append(problem.detail)
+    state = request.app.state
+    if state.get("readiness") is None:
+        state.readiness = _Readiness(state.database)
+    reasons = await state.readiness.reasons()
     return Response(Health("unavailable" if reasons else "ok", reasons), status_code=NOT_READY if reasons else 200)
+
+
+class _Readiness:
+    """Why this process cannot serve, as of `REMEMBERED_S` ago at most."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._steps = len(migrate.load())
+        self._reasons: list[str] = []
+        self._good_until_s = 0.0
+        self._turn = asyncio.Lock()
+
+    async def reasons(self) -> list[str]:
+        async with self._turn:
+            if time.monotonic() >= self._good_until_s:
+                self._reasons = await self._ask()
+                self._good_until_s = time.monotonic() + REMEMBERED_S
+            return self._reasons
+
+    async def _ask(self) -> list[str]:
+        try:
+            missing = self._steps - await migrate.applied_version(self._source)
+        except Problem as problem:
+            return [problem.detail]
+        return [f"{missing} migrations are not applied; run `yotei migrate`"] if missing > 0 else []
