@@ -88,6 +88,8 @@ def as_problem(error: Exception) -> tuple[Problem, dict[str, str]]:
     if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
         code = _BY_STATUS[error.status_code]
         return Problem(code, _DETAILS.get(code, error.detail or code.title)), dict(error.headers or {})
+    if isinstance(error, UnicodeDecodeError) and _raised_in(error) == "decode_json":
+        return Problem(Code.INVALID_REQUEST, "The body is not UTF-8."), {}
     if isinstance(error, RecursionError) and _raised_in(error) == "decode_json":
         # The decoder goes as deep as the stack of the interpreter, and says no more than that.
         return Problem(Code.INVALID_REQUEST, "The body is nested too deeply."), {}

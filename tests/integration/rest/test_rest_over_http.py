@@ -147,6 +147,7 @@ async def test_a_body_that_is_not_json_is_refused(caller: Caller, content_type: 
     "body",
     [
         pytest.param(b'{"name":' + b"[" * 100_000, id="nested deeply"),
+        pytest.param(b'{"name":"\xff","scopes":["read"]}', id="not UTF-8"),
         b'{"name":"\\ud800"}',
         b"",
         b"{",
