@@ -1,10 +1,11 @@
 """Logs: columns for people at a terminal, one JSON object a line for machines.
 
 An event is a fact in the past tense (`cache_purged`), its data in fields. Addresses, tokens and titles never go in;
-as a last guard, fields with the names of secrets are masked.
+as a last guard, fields with the names of secrets are masked, and so is what looks like a token, as in a path.
 """
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Final, Literal
@@ -12,6 +13,8 @@ from typing import Any, Final, Literal
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+MASK: Final = "********"
+_TOKEN: Final = re.compile(r"yotei_[A-Za-z0-9_-]+")
 MASKED: Final = frozenset({"authorization", "token", "password", "secret", "email", "url"})
 
 
@@ -39,5 +42,8 @@ def configure(*, format: Literal["auto", "console", "json"], level: str) -> None
 
 def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name in MASKED.intersection(event):
-        event[name] = "********"
+        event[name] = MASK
+    for name, value in event.items():
+        if isinstance(value, str) and "yotei_" in value:
+            event[name] = _TOKEN.sub(MASK, value)
     return event
