@@ -270,7 +270,7 @@ async def test_a_cursor_that_is_none_of_this_list_is_refused(rows: Database, tea
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("key", [-(2**57), 0, 2**57])
 async def test_a_cursor_from_the_ends_of_time_is_a_place_like_any_other(team: Team, key: int, order: str) -> None:
-    listed = await team.events(**DECEMBER, order=order, cursor=forged(["events", key, bytes(16), None]))
+    listed = await team.events(**DECEMBER, order=order, cursor=forged(["events", key, bytes(16), None, order]))
 
     assert listed["events"] == []
 
