@@ -255,9 +255,9 @@ async def test_a_cursor_that_is_none_of_this_list_is_refused(rows: Database, tea
         ("/api/calendars", "é"),
         ("/api/calendars", ""),
         ("/api/calendars", of_calendars[:-2]),
-        ("/api/users/me/agenda", forged(["events", 2**64 - 1, bytes(16), None])),
-        ("/api/users/me/agenda", forged(["events", 2**63 - 1, bytes(16), None])),
-        ("/api/users/me/agenda", forged(["events", 1, bytes(16), "2026-12-01T00:00:00"])),
+        ("/api/users/me/agenda", forged(["events", 2**64 - 1, bytes(16), None, "asc"])),
+        ("/api/users/me/agenda", forged(["events", 2**63 - 1, bytes(16), None, "asc"])),
+        ("/api/users/me/agenda", forged(["events", 1, bytes(16), "2026-12-01T00:00:00", "asc"])),
         ("/api/users/me/agenda", base64.urlsafe_b64encode(b"\x91" * 1_500).decode()),
     ]
 
