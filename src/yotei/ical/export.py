@@ -1,5 +1,8 @@
 """Event values to iCalendar text (RFC 5545, section 3.4).
 
+No value can end its content line and begin another: line breaks of a TEXT are escaped, and what else may not stand in
+a line is left out of every one just before it is folded.
+
 Owns the order of properties, the form of times, and the VTIMEZONE every TZID needs. What was
 kept on import goes out again as it came. Folding and escaping are the icalendar library's.
 """
@@ -12,6 +15,7 @@ from zoneinfo import ZoneInfo
 from icalendar.parser import Contentline, Contentlines, Parameters
 from icalendar.prop import vText
 
+from yotei.ical.lines import CONTROL
 from yotei.ical.text import ParsedEvent
 from yotei.ical.timezones import UTC_ZONE, resolve, to_utc, to_wall, zone_of
 from yotei.ical.vtimezone import vtimezone_lines
@@ -44,7 +48,8 @@ def write_calendar(
 
 
 def _fold(lines: Sequence[str]) -> bytes:
-    folded: bytes = Contentlines(Contentline(line) for line in lines).to_ical()  # type: ignore[no-untyped-call]
+    safe = (Contentline(line.translate(CONTROL)) for line in lines)
+    folded: bytes = Contentlines(safe).to_ical()  # type: ignore[no-untyped-call]
     return folded
 
 
@@ -129,10 +134,11 @@ def _utc(name: str, instant: datetime) -> str:
 
 
 def _text(name: str, value: str) -> str:
-    return f"{name}:{vText(value).to_ical().decode()}"
+    broken = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"{name}:{vText(broken).to_ical().decode()}"
 
 
 def _address(name: str, email: str, params: dict[str, str | None]) -> str:
-    given = Parameters({key: value for key, value in params.items() if value})
+    given = Parameters({key: safe for key, value in params.items() if (safe := (value or "").translate(CONTROL))})
     written: bytes = given.to_ical(sorted=False)
     return f"{name}{';' if written else ''}{written.decode()}:mailto:{email}"

@@ -16,7 +16,8 @@ COMPONENTS_MAX: Final = 50_000
 LINE_OCTETS_MAX: Final = 256 * 1024
 DEPTH_MAX: Final = 8
 
-_CONTROL: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127))
+CONTROL: Final = dict.fromkeys((*range(9), *range(10, 32), 127))
+"""For `str.translate`: what may not stand in a content line, all controls but TAB (section 3.1)."""
 _BARE: Final = re.compile(r"([A-Za-z0-9-]+):(.*)", re.DOTALL)
 
 
@@ -176,4 +177,4 @@ def _decode(line: bytes) -> str:
         text = line.decode()
     except UnicodeDecodeError:
         text = line.decode("latin-1")
-    return text.translate(_CONTROL)
+    return text.translate(CONTROL)

@@ -313,7 +313,7 @@ class _Reader:
             transp=self._keyword(component, "TRANSP", TRANSPS, "OPAQUE", absent="OPAQUE"),
             # An unknown CLASS is treated as PRIVATE (section 3.8.1.3).
             classification=self._keyword(component, "CLASS", CLASSIFICATIONS, "PRIVATE", absent="PUBLIC"),
-            url=_first_text(component, "URL") or None,
+            url=_uri(component, "URL"),
             organizer_email=organizer_email,
             organizer_name=organizer.param("CN") if organizer is not None and organizer_email is not None else None,
             attendees=attendees,
@@ -574,7 +574,13 @@ def _first_text(component: Component, name: str) -> str:
 
 def _text(prop: Property) -> str:
     text: str = unescape_backslash(prop.value)
-    return text.strip() if prop.name == "URL" else text
+    return text
+
+
+def _uri(component: Component, name: str) -> str | None:
+    """A URI has no escapes: a backslash in it is one (section 3.3.13)."""
+    prop = component.first(name)
+    return (prop.value.strip() or None) if prop is not None else None
 
 
 def _one_of(value: str | None, known: Iterable[str], default: str) -> str:

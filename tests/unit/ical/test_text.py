@@ -171,3 +171,20 @@ def test_a_line_beyond_the_bound_is_left_out_and_reported(monkeypatch: pytest.Mo
 
     assert by_uid(calendar)["keiro"].title == ""
     assert any("longer than" in finding.reason for finding in calendar.repaired)
+
+
+def test_a_uri_is_no_text_so_its_backslashes_are_its_own() -> None:
+    lines = ("BEGIN:VCALENDAR", "BEGIN:VEVENT", "UID:a", "DTSTART:20260101T000000Z", "URL:http://a/\\nX\\,")
+
+    [event] = parse_calendar("\r\n".join((*lines, "END:VEVENT", "END:VCALENDAR"))).components
+
+    assert event.url == "http://a/\\nX\\,"
+    assert b"\r\nURL:http://a/\\nX\\,\r\n" in write_calendar([event], now=event.start_time)
+
+
+def test_a_lone_carriage_return_is_left_out_as_every_control_character_is() -> None:
+    lines = ("BEGIN:VCALENDAR", "BEGIN:VEVENT", "UID:a\rb\x01c", "DTSTART:20260101T000000Z", "SUMMARY:x\ry\r")
+
+    [event] = parse_calendar("\r\n".join((*lines, "END:VEVENT", "END:VCALENDAR"))).components
+
+    assert (event.uid, event.title) == ("abc", "xy")
