@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import click
 from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
 from yotei.cli.database import with_database
-from yotei.errors import not_found
+from yotei.errors import Problem, not_found
 from yotei.events import ics
 from yotei.events.ics import ImportReport, Target
 from yotei.ical import NotICalendar
@@ -75,6 +76,10 @@ async def _import_all(database: Database, target: Target, files: Sequence[Path])
             failures.append((file, str(error)))
         except OSError as error:
             failures.append((file, error.strerror or str(error)))
+        except Problem as problem:
+            failures.append((file, problem.detail))
+        except asyncpg.PostgresError as error:
+            failures.append((file, str(error).partition("\n")[0]))
     _print(reports)
     for file, reason in failures:
         click.echo(f"{file}: not imported: {reason}", err=True)

@@ -37,6 +37,8 @@ _LENGTHS_MAX: Final = {
     "url": 4_000,
     "rrule": 2_000,
 }
+# A row of the index on it has 2,704 bytes at most.
+_UID_BYTES_MAX: Final = 2_000
 _COUNTS_MAX: Final = {"rdates": 10_000, "exdates": 10_000, "properties": 2_000}
 _FROM_PARTSTAT: Final[Mapping[str, str]] = {
     "NEEDS-ACTION": "NEEDS_ACTION",
@@ -372,12 +374,15 @@ def _misfit(event: ParsedEvent) -> str | None:
     for field, length_max in _LENGTHS_MAX.items():
         if len(getattr(event, field) or "") > length_max:
             return f"{field} is longer than {length_max:,} characters"
+    if len(event.uid.encode()) > _UID_BYTES_MAX:
+        return f"uid is longer than {_UID_BYTES_MAX:,} bytes"
     for field, count_max in _COUNTS_MAX.items():
         # One place is for an ORGANIZER that nobody knows here.
         if len(getattr(event, field)) >= count_max:
             return f"{field} are more than {count_max - 1:,}"
     for attendee in event.attendees:
-        if not 3 <= len(attendee.email) <= 320 or len(attendee.name or "") > 200:
+        # As it is stored: some letters are two in lower case.
+        if not 3 <= len(attendee.email.lower()) <= 320 or len(attendee.name or "") > 200:
             return "an ATTENDEE has an address beyond 320 characters or a name beyond 200"
     try:
         ends = span(event.series())[1]

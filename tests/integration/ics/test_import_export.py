@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Budget
 from yotei import seed
 from yotei.calendars.write import install_user
+from yotei.cli.ics import _import_all
 from yotei.errors import Code, Problem
 from yotei.events import ics
 from yotei.events.ics import ImportReport, Target
@@ -351,3 +352,56 @@ async def test_a_seeded_calendar_imported_into_itself_changes_nothing(database: 
 
     assert report.unchanged > 200
     assert (report.added, report.updated, report.skipped, report.repaired) == (0, 0, (), ())
+
+
+async def test_a_uid_too_long_for_its_index_is_skipped_with_its_reason(database: Database) -> None:
+    target = await a_target(database)
+
+    report = await put(database, target, an_event("予" * 1_000), an_event("予" * 600), an_event("u" * 1_000))
+
+    assert [one.reason for one in report.skipped] == ["uid is longer than 2,000 bytes"]
+    assert report.added == 2
+
+
+async def test_an_address_that_grows_in_lower_case_is_measured_as_it_is_stored(database: Database) -> None:
+    target = await a_target(database)
+    grows = "İ" * 305 + "@example.org"
+
+    report = await put(database, target, an_event("one", f"ATTENDEE:mailto:{grows}"), an_event("two"))
+
+    assert [one.uid for one in report.skipped] == ["one"]
+    assert report.added == 1
+
+
+async def test_a_link_with_a_backslash_goes_in_and_out(database: Database) -> None:
+    target = await a_target(database)
+    report = await put(database, target, an_event("one", "URL:http://a/\\nX"))
+
+    exported = await ics.export_calendar(database, report.calendar_id, now=NOW)
+
+    assert b"\r\nURL:http://a/\\nX\r\n" in exported
+
+
+async def test_a_file_that_the_database_refuses_does_not_keep_out_the_others(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = await a_target(database)
+    for rule in (
+        "alter table events drop constraint events_title_length",
+        "alter table events add constraint events_title_length check (title <> 'known')",
+        "alter table events add constraint of_the_test check (title <> 'unknown')",
+    ):
+        await database.execute(Statement(name="tests.rule", purpose="a refusal", sql=rule))
+    files = [tmp_path / f"{name}.ics" for name in ("known", "unknown", "fine")]
+    for file in files:
+        file.write_bytes(a_file(an_event(file.stem, summary=file.stem)))
+
+    all_went_in = await _import_all(database, target, files)
+
+    shown = capsys.readouterr()
+    assert not all_went_in
+    assert await rows(database, "select title from events") == [("fine",)]
+    assert "fine.ics -> calendar" in shown.out
+    told = [line for line in shown.err.splitlines() if "not imported" in line]
+    assert told[0].endswith("known.ics: not imported: title: expected at most 500 characters")
+    assert 'unknown.ics: not imported: new row for relation "events" violates' in told[1]
