@@ -95,9 +95,32 @@ returning id
 -- Removes all that says who somebody is. The one statement that must know every column with personal data, those of
 -- other rooms included; what they organised and answered stays, by nobody. Invitations that were sent to the address
 -- before it had an account are found by it, and one event may hold several of one person, so those are numbered.
+-- Content lines kept of a file go when an address of theirs is anywhere in them, and the events of the personal calendar,
+-- which ends with its person, lose their words; that looks at all events, and nobody is erased often.
 -- Comes back for an erased person too, of whom nothing is left to change.
 with person as (
   select id, email from users where id = $1::uuid and erased_at is null for update
+),
+addresses as (
+  select email from person union select email from attendees where user_id in (select id from person)
+),
+gone_words as (
+  update events e
+  set title = case when g.is_own then '(erased)' else e.title end,
+      description = case when g.is_own then null else e.description end,
+      location = case when g.is_own then null else e.location end,
+      url = case when g.is_own then null else e.url end,
+      properties = case when g.is_own then '{}'
+                        else array(select line from unnest(e.properties) with ordinality l(line, place)
+                                   where not exists (select from addresses a where position(a.email in lower(l.line)) > 0)
+                                   order by place) end
+  from (select o.id, coalesce(c.personal_for in (select id from person), false) as is_own
+        from events o
+        join calendars c on c.id = o.calendar_id
+        where c.personal_for in (select id from person)
+           or (o.properties <> '{}'
+               and exists (select from unnest(o.properties) line, addresses a where position(a.email in lower(line)) > 0))) g
+  where e.id = g.id
 ),
 gone_tokens as (delete from tokens where user_id in (select id from person)),
 gone_state as (delete from event_user_state where user_id in (select id from person)),

@@ -228,6 +228,56 @@ async def test_no_text_of_any_table_says_who_was_erased(database: Database) -> N
     assert await tables_that_say(database, "tanaka") == []
 
 
+async def test_erasing_takes_the_lines_of_files_that_name_them_and_leaves_the_others(every_database: Database) -> None:
+    database = every_database
+    admin = await a_user(database, "Ben", is_admin=True)
+    aiko = await add_user(database, admin_viewing(admin), email="aiko@example.org", name="Aiko Tanaka")
+    calendar = await a_calendar(database, {admin: "OWNER"})
+    lines = [
+        "BEGIN:VALARM",
+        "ATTENDEE:mailto:Aiko@Example.org",
+        "ATTENDEE;CN=Ben:mailto:ben@example.org",
+        "END:VALARM",
+        'ORGANIZER;CN="Tanaka":MAILTO:AIKO@EXAMPLE.ORG',
+        "X-CONTACT:tanaka@example.com\\, or by phone",
+        "X-COLOUR:red",
+    ]
+    event = await an_event(database, calendar, admin, NOW, properties=lines, description="Bring cake")
+    await insert(database, "attendees", {"event_id": event, "email": "tanaka@example.com", "user_id": aiko})
+
+    await write.erase(database, admin_viewing(admin), aiko)
+
+    row = await database.fetchrow(_words, event)
+    assert row is not None
+    assert row["properties"] == [lines[0], lines[2], lines[3], lines[6]]
+    assert (row["title"], row["description"]) == ("Planning", "Bring cake")
+
+
+async def test_erasing_takes_the_words_of_the_personal_calendar_even_of_deleted_events(database: Database) -> None:
+    admin = await a_user(database, "Ben", is_admin=True)
+    aiko = await add_user(database, admin_viewing(admin), email="aiko@example.org", name="Aiko Tanaka")
+    [personal], _ = await calendars.list_for(database, viewing(aiko), after=None, limit=10)
+    said = {"title": "Doctor", "description": "d", "location": "l", "url": "https://u", "properties": ["X-A:b"]}
+    events = [
+        await an_event(database, personal.id, aiko, NOW, **said),
+        await an_event(database, personal.id, aiko, NOW, **said, deleted_at=NOW),
+    ]
+
+    await write.erase(database, admin_viewing(admin), aiko)
+
+    for event in events:
+        row = await database.fetchrow(_words, event)
+        assert row is not None
+        assert tuple(row) == ("(erased)", None, None, None, [])
+
+
+_words = Statement(
+    name="tests.words",
+    purpose="what an event says",
+    sql="select title, description, location, url, properties from events where id = $1",
+)
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
