@@ -31,7 +31,7 @@ class Demo(msgspec.Struct, frozen=True):
 
 
 async def prepare_demo(database: Database, url: str) -> Demo | None:
-    """Fill the database where it is empty; None when it holds nothing to show."""
+    """Fill the database where it is empty. None where it holds other data: nobody real gets a token made for them."""
     row = await database.fetchrow(_SQL["is_empty"])
     assert row is not None
     if row["empty"]:
@@ -42,8 +42,9 @@ async def prepare_demo(database: Database, url: str) -> Demo | None:
             f"Made {made.people} people, {made.calendars} calendars, {made.rooms} rooms and {made.events} events "
             f"in {made.elapsed_s:.1f} s."
         )
-    found = await database.fetchrow(_SQL["find_demo"])
+    found = await database.fetchrow(_SQL["find_demo"], seed.DEMO_EMAIL)
     if found is None:
+        click.echo("The database holds no demo data, so there is no token to show (see `yotei token create`).")
         return None
     now = datetime.now(UTC)
     _, secret = await tokens.issue(
