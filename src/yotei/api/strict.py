@@ -2,6 +2,7 @@
 JSON. A mistyped filter must not silently give everything.
 """
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from litestar.params import ParameterKwarg
 from yotei.errors import Code, Fault, Problem
 
 PREFIX: Final = "/api/"
-_NOT_FROM_THE_QUERY: Final = frozenset({"request", "state", "viewer", "data"})
+_NOT_FROM_THE_QUERY: Final = frozenset({"request", "state", "data"})
 
 
 def strict(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -38,12 +39,18 @@ def strict(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHan
 
 @lru_cache(maxsize=1_024)
 def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
+    """The parameters of the handler and of what is provided to it, without what comes from elsewhere."""
+    provided = handler.resolve_dependencies()
+    signatures = [handler.parsed_fn_signature]
+    signatures += [
+        provided[name].parsed_fn_signature for name in handler.parsed_fn_signature.parameters if name in provided
+    ]
+    elsewhere = {*_NOT_FROM_THE_QUERY, *provided, *re.split(r"[/{}:]", "/".join(handler.paths))}
     names = set()
-    in_path = set("/".join(handler.paths).replace("{", "/").replace(":", "/").split("/"))
-    for name, field in handler.parsed_fn_signature.parameters.items():
-        if name in _NOT_FROM_THE_QUERY or name in in_path:
-            continue
-        kwarg = field.kwarg_definition
-        alias = kwarg.query if isinstance(kwarg, ParameterKwarg) else None
-        names.add(alias or name)
+    for signature in signatures:
+        for name, field in signature.parameters.items():
+            if name not in elsewhere:
+                kwarg = field.kwarg_definition
+                alias = kwarg.query if isinstance(kwarg, ParameterKwarg) else None
+                names.add(alias or name)
     return frozenset(names)

@@ -25,9 +25,20 @@ where r.id = any($1::uuid[]) and r.deleted_at is null
 -- $7 how many resources, $8 $9 name and id of the last one shown. The exclusion constraint's own GiST index answers `blocked && window` for each resource.
 select coalesce(json_agg(s), '[]')::text as resources
 from (
-  select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
-         r.setup_minutes, r.teardown_minutes, r.opening_hours, r.version, b.blocked
-  from resources r
+  select row_to_json(r) as resource, b.blocked
+  from (
+    select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
+           r.setup_minutes, r.teardown_minutes, r.opening_hours, r.version
+    from resources r
+    where r.deleted_at is null
+      and ($1::uuid[] is null or r.id = any($1))
+      and ($2::text is null or r.kind = $2)
+      and ($3::integer is null or r.seats >= $3)
+      and r.features @> $4::text[]
+      and ($8::text is null or (r.name, r.id) > ($8, $9::uuid))
+    order by r.name, r.id
+    limit $7::integer
+  ) r
   cross join lateral (
     select coalesce(json_agg(p), '[]') as blocked
     from (select lower(v.blocked) as start, upper(v.blocked) as end
@@ -36,12 +47,5 @@ from (
             and v.blocked && tstzrange($5::timestamptz, $6::timestamptz)
           order by 1, 2) p
   ) b
-  where r.deleted_at is null
-    and ($1::uuid[] is null or r.id = any($1))
-    and ($2::text is null or r.kind = $2)
-    and ($3::integer is null or r.seats >= $3)
-    and r.features @> $4::text[]
-    and ($8::text is null or (r.name, r.id) > ($8, $9::uuid))
   order by r.name, r.id
-  limit $7::integer
 ) s

@@ -13,14 +13,12 @@ from yotei.errors import not_found
 from yotei.resources import rows
 from yotei.resources.resource import Availability, Kind, Period, Resource
 from yotei.storage.pool import Source
-from yotei.users.user import Viewer
+from yotei.users.user import WEEKDAYS, Viewer
 
 RESOURCES_MAX: Final = 200
 """Resources in one answer about availability."""
 BATCH_MAX: Final = 1_000
 """Resources that one batched read may ask for."""
-
-WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -101,21 +99,20 @@ async def availability(
     )
     if wanted.ids is not None:
         place = {id_: n for n, id_ in enumerate(wanted.ids)}
-        found = tuple(sorted(found, key=lambda one: place[one.id]))
+        found = tuple(sorted(found, key=lambda one: place[one.resource.id]))
     shown = found[:RESOURCES_MAX]
-    more = After(shown[-1].name, shown[-1].id) if len(found) > RESOURCES_MAX else None
+    more = After(shown[-1].resource.name, shown[-1].resource.id) if len(found) > RESOURCES_MAX else None
     return [_availability(one, Period(start, end), timedelta(minutes=slot_minutes)) for one in shown], more
 
 
 def _availability(one: rows.Blocked, window: Period, slot: timedelta) -> Availability:
-    busy = tuple(fully_taken(one.blocked, one.concurrent_bookings, window))
+    busy = tuple(fully_taken(one.blocked, one.resource.concurrent_bookings, window))
     free = tuple(
         period
-        for period in subtract(open_periods(one, window), busy)
+        for period in subtract(open_periods(one.resource, window), busy)
         if period.end - period.start >= max(slot, timedelta(seconds=1))
     )
-    resource = Resource(*(getattr(one, field) for field in Resource.__struct_fields__))
-    return Availability(resource, not busy and free == (window,), busy, free)
+    return Availability(one.resource, not busy and free == (window,), busy, free)
 
 
 def fully_taken(blocked: Iterable[Period], units: int, window: Period) -> Iterator[Period]:

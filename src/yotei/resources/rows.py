@@ -15,9 +15,10 @@ from yotei.storage.pool import Source
 _SQL: Final = statements.load("yotei.resources")
 
 
-class Blocked(Resource, frozen=True):
+class Blocked(msgspec.Struct, frozen=True):
     """A resource with the blocked periods of its units, by start; those of different units may overlap."""
 
+    resource: Resource
     blocked: tuple[Period, ...]
 
 

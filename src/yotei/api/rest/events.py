@@ -1,13 +1,13 @@
 """`/api/events`, `/api/calendars/{id}/events` and the agenda: lists by window, single events."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
@@ -66,12 +66,16 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     comment: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
 
 
-@get("/api/calendars/{calendar_id:uuid}/events", summary="Events of a calendar", responses=refusals(404, 422))
-async def list_calendar_events(
-    request: Request[Any, Any, Any],
+class Listing(NamedTuple):
+    """What the query of a list asks for, and the fields that are wanted of each event."""
+
+    query: read.Query
+    fields: tuple[str, ...] | None
+
+
+async def provide_listing(
     state: State,
     viewer: NamedDependency[Viewer],
-    calendar_id: FromPath[UUID],
     start: Start = None,
     end: End = None,
     tz: Zone = None,
@@ -84,108 +88,77 @@ async def list_calendar_events(
     attendee_id: AttendeeFilter = None,
     resource_id: ResourceFilter = None,
     fields: Fields = None,
+) -> Listing:
+    """The parameters that all lists of events share."""
+    limits = state.limits
+    chosen = parse_fields(fields, Event)
+    query = read.Query(
+        window=parse_window(start, end, parse_zone(tz, viewer.tzid), limits),
+        limit=page_size(limit, limits),
+        instances_max=limits.instances_max,
+        expand=expand == "instances",
+        order=order,
+        after=paging.decode(cursor, read.After),
+        status=status,
+        organizer_id=organizer_id,
+        attendee_id=attendee_id,
+        resource_id=resource_id,
+    )
+    return Listing(query, chosen)
+
+
+LISTING: Final = {"listing": Provide(provide_listing)}
+
+
+@get(
+    "/api/calendars/{calendar_id:uuid}/events",
+    summary="Events of a calendar",
+    dependencies=LISTING,
+    responses=refusals(404, 422),
+)
+async def list_calendar_events(
+    request: Request[Any, Any, Any],
+    state: State,
+    viewer: NamedDependency[Viewer],
+    listing: NamedDependency[Listing],
+    calendar_id: FromPath[UUID],
 ) -> Response[EventList]:
     """Events that overlap the window, the current month when none is given.
 
     Private events, and those of calendars shared as free/busy, come as times only: `access` is `busy`.
     """
-    chosen = parse_fields(fields, Event)
-    query = _query(
-        state,
-        viewer,
-        start,
-        end,
-        tz,
-        expand,
-        order,
-        limit,
-        cursor,
-        status,
-        organizer_id,
-        attendee_id,
-        resource_id,
-    )
-    page = await read.list_calendar(state.database, viewer, calendar_id, query)
-    return _answer(request, page, chosen)
+    page = await read.list_calendar(state.database, viewer, calendar_id, listing.query)
+    return _answer(request, page, listing.fields)
 
 
-@get("/api/events", summary="Events of a calendar, named in the query", responses=refusals(404, 422))
+@get(
+    "/api/events",
+    summary="Events of a calendar, by query",
+    dependencies=LISTING,
+    responses=refusals(404, 422),
+)
 async def list_events(
     request: Request[Any, Any, Any],
     state: State,
     viewer: NamedDependency[Viewer],
+    listing: NamedDependency[Listing],
     calendar_id: Annotated[UUID, Parameter(description="The calendar.")],
-    start: Start = None,
-    end: End = None,
-    tz: Zone = None,
-    expand: Expand = "instances",
-    order: Order = "asc",
-    limit: Limit = None,
-    cursor: Cursor = None,
-    status: StatusFilter = None,
-    organizer_id: Organizer = None,
-    attendee_id: AttendeeFilter = None,
-    resource_id: ResourceFilter = None,
-    fields: Fields = None,
 ) -> Response[EventList]:
     """The same as `/api/calendars/{calendar_id}/events`."""
-    chosen = parse_fields(fields, Event)
-    query = _query(
-        state,
-        viewer,
-        start,
-        end,
-        tz,
-        expand,
-        order,
-        limit,
-        cursor,
-        status,
-        organizer_id,
-        attendee_id,
-        resource_id,
-    )
-    page = await read.list_calendar(state.database, viewer, calendar_id, query)
-    return _answer(request, page, chosen)
+    page = await read.list_calendar(state.database, viewer, calendar_id, listing.query)
+    return _answer(request, page, listing.fields)
 
 
-@get("/api/users/me/agenda", summary="The caller's agenda", responses=refusals(422))
+@get("/api/users/me/agenda", summary="The caller's agenda", dependencies=LISTING, responses=refusals(422))
 async def list_agenda(
     request: Request[Any, Any, Any],
     state: State,
     viewer: NamedDependency[Viewer],
-    start: Start = None,
-    end: End = None,
-    tz: Zone = None,
-    expand: Expand = "instances",
-    order: Order = "asc",
-    limit: Limit = None,
-    cursor: Cursor = None,
-    status: StatusFilter = None,
-    organizer_id: Organizer = None,
-    attendee_id: AttendeeFilter = None,
-    resource_id: ResourceFilter = None,
-    fields: Fields = None,
+    listing: NamedDependency[Listing],
 ) -> Response[EventList]:
     """Events of the caller's calendars, events that they organise, and events to which they are invited."""
-    chosen = parse_fields(fields, Event)
-    query = _query(
-        state,
-        viewer,
-        start,
-        end,
-        tz,
-        expand,
-        order,
-        limit,
-        cursor,
-        status,
-        organizer_id,
-        attendee_id,
-        resource_id,
-    )
-    page = await read.agenda(state.database, viewer, query)
-    return _answer(request, page, chosen)
+    page = await read.agenda(state.database, viewer, listing.query)
+    return _answer(request, page, listing.fields)
 
 
 @get("/api/events/{event_id:uuid}", summary="One event", responses=refusals(404))
@@ -212,36 +185,6 @@ async def answer_invitation(
     """Sets the caller's own answer. One need not be a member of the calendar, only invited."""
     await write.answer_invitation(state.database, viewer, event_id, data.response_status, data.comment)
     return await read.get(state.database, viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
-
-
-def _query(
-    state: State,
-    viewer: Viewer,
-    start: str | None,
-    end: str | None,
-    tz: str | None,
-    expand: str,
-    order: Literal["asc", "desc"],
-    limit: int | None,
-    cursor: str | None,
-    status: Status | None,
-    organizer_id: UUID | None,
-    attendee_id: UUID | None,
-    resource_id: UUID | None,
-) -> read.Query:
-    limits = state.limits
-    return read.Query(
-        window=parse_window(start, end, parse_zone(tz, viewer.tzid), limits),
-        limit=page_size(limit, limits),
-        instances_max=limits.instances_max,
-        expand=expand == "instances",
-        order=order,
-        after=paging.decode(cursor, read.After),
-        status=status,
-        organizer_id=organizer_id,
-        attendee_id=attendee_id,
-        resource_id=resource_id,
-    )
 
 
 def _answer(request: Request[Any, Any, Any], page: read.Page, chosen: tuple[str, ...] | None) -> Response[EventList]:
