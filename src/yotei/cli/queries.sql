@@ -17,3 +17,7 @@ cross join lateral (
 where u.email = $1::text and m.role in ('OWNER', 'WRITER')
 order by busy.n desc, m.calendar_id
 limit 1
+
+-- name: has_admin
+-- Whether anybody may add people over the API.
+select exists (select from users where is_admin and deactivated_at is null) as has_admin

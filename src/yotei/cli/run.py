@@ -28,6 +28,7 @@ from yotei.cli import migrate
 from yotei.cli.database import connected, refuse_unreadable
 from yotei.cli.demo import Demo, prepare_demo
 from yotei.settings import Settings
+from yotei.storage import statements
 from yotei.storage.embedded import EmbeddedServer, EmbeddedServerError
 
 HEADER_TIMEOUT_MS: Final = 10_000
@@ -84,7 +85,11 @@ async def _prepare(config: Settings, url: str, *, demo: bool) -> Demo | None:
         await migrate.apply(config, url)
     # A database that will not do is told here, once, and not by each worker.
     async with connected(config, url) as database:
-        return await prepare_demo(database, url) if demo else None
+        shown = await prepare_demo(database, url) if demo else None
+        row = await database.fetchrow(statements.load("yotei.cli")["has_admin"])
+        if row is not None and not row["has_admin"]:
+            click.echo("There is no administrator yet: `yotei user add EMAIL NAME --admin` makes one, and a token.")
+        return shown
 
 
 def _serve(config: Settings) -> None:
