@@ -9,6 +9,10 @@ the folder (a lock file says which) and stops the server when it says so. Nothin
     <data_dir>/postgres.log
 
 PostgreSQL refuses to run as root; then the server runs as a system user of its own, made when it is not there.
+A folder above the data or the programs may be closed to that user, as /root is. Such a folder is not ours to open, so
+the server gets there another way: the data is its working folder, which root enters before it gives up being root, and
+its name for the server is /proc/self/cwd (Linux only; elsewhere the folder is named and the start refused). Programs
+are copied, once for each version, to `/var/lib/yotei-postgres-<digest>`. The data always lies in the data folder.
 """
 # ruff: noqa: S603, every program run here is one of PostgreSQL's own, with arguments of ours
 
@@ -43,6 +47,8 @@ POLL_S: Final = 0.005
 SOCKET_PATH_BYTES_MAX: Final = 103
 SOCKET_NAME: Final = ".s.PGSQL.5432"
 LOG_BYTES_MAX: Final = 10_000_000
+WORKING_FOLDER: Final = Path("/proc/self/cwd")
+COPIES: Final = Path("/var/lib")
 
 # A calendar on one machine: small enough for a laptop, large enough that the hot months stay in memory.
 OPTIONS: Final[Mapping[str, str]] = {
@@ -99,6 +105,7 @@ class EmbeddedServer:
         self._pid: int | None = None
         self._socket_dir_is_ours = False
         self._user: pwd.struct_passwd | None = None
+        self._by_working_folder = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -129,7 +136,7 @@ class EmbeddedServer:
         self._take_folder()
         try:
             self._user = self._run_as()
-            self._open_way()
+            self._find_way()
             if not self.cluster.exists():
                 self._make_cluster()
             self._check_version()
@@ -166,7 +173,7 @@ class EmbeddedServer:
 
     def _take_folder(self) -> None:
         try:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             lock = (self.data_dir / "yotei.lock").open("a+")
         except OSError as error:
             raise EmbeddedServerError(
@@ -187,6 +194,16 @@ class EmbeddedServer:
         lock.flush()
         self._lock = lock
 
+    def _make_folder(self) -> None:
+        """Only a folder that we made gets its mode from us: for nobody else, but root's server must pass it."""
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.data_dir.mkdir(mode=0o700)
+        except FileExistsError:
+            return
+        if os.geteuid() == 0:
+            self.data_dir.chmod(0o711)
+
     def _run_as(self) -> pwd.struct_passwd | None:
         """The user whom the server runs as when that is not ours: data that exists belongs to it already."""
         owner = self.cluster.stat().st_uid if self.cluster.exists() else None
@@ -206,21 +223,27 @@ class EmbeddedServer:
                 ) from None
         return _system_user()
 
-    def _open_way(self) -> None:
-        """Let the system user pass (not list) the folders above its data and its programs."""
+    def _find_way(self) -> None:
+        """How the system user comes to its data and its programs, see above."""
         if self._user is None:
             return
-        for target in (self.data_dir, self._programs):
-            for folder in (target, *target.parents):
-                mode = folder.stat().st_mode
-                if not mode & stat.S_IXOTH and folder.stat().st_uid != self._user.pw_uid:
-                    try:
-                        folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
-                    except OSError as error:
-                        raise EmbeddedServerError(
-                            f"{folder}: user {self._user.pw_name} cannot pass it ({error.strerror}); "
-                            "set database.data_dir to another folder"
-                        ) from None
+        closed = _closed_folder(self._programs, self._user)
+        if closed is not None:
+            try:
+                self._programs = _copied(self._programs)
+            except OSError as error:
+                raise EmbeddedServerError(
+                    f"{closed}: user {self._user.pw_name} cannot pass it to PostgreSQL's programs, and they cannot be "
+                    f"copied to {COPIES} ({error.strerror}); `chmod o+x {closed}`, or install yotei elsewhere"
+                ) from None
+        closed = _closed_folder(self.data_dir, self._user)
+        # PostgreSQL 15 leaves its working folder when it looks for its own programs.
+        if closed is not None and (self.major < 16 or not WORKING_FOLDER.exists()):
+            raise EmbeddedServerError(
+                f"{closed}: user {self._user.pw_name} cannot pass it; "
+                f"`chmod o+x {closed}`, or set database.data_dir to another folder"
+            )
+        self._by_working_folder = closed is not None
 
     def _make_cluster(self) -> None:
         """initdb beside its place, then a rename: a killed initdb leaves nothing that looks like data."""
@@ -233,7 +256,7 @@ class EmbeddedServer:
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if self.major >= 17 else []
         self._run(
             "initdb",
-            f"--pgdata={making}",
+            f"--pgdata={WORKING_FOLDER if self._by_working_folder else making}",
             f"--username={ROLE}",
             "--auth=trust",  # who can pass the 0700 folder of the socket is us
             "--encoding=UTF8",
@@ -241,6 +264,7 @@ class EmbeddedServer:
             *locale,
             "--no-instructions",
             *(["--no-sync"] if self._options.get("fsync") == "off" else []),
+            cwd=making if self._by_working_folder else Path("/"),
         )
         making.rename(self.cluster)
 
@@ -265,11 +289,13 @@ class EmbeddedServer:
             )
 
     def _command(self) -> list[str]:
-        settings = {**self._options, "unix_socket_directories": str(self._socket_dir())}
+        data = WORKING_FOLDER if self._by_working_folder else self.cluster
+        sockets = data if self._socket_dir() == self.cluster else self._socket_dir()
+        settings = {**self._options, "unix_socket_directories": str(sockets)}
         return [
             str(self._programs / "postgres"),
             "-D",
-            str(self.cluster),
+            str(data),
             *(f"--{name}={value}" for name, value in sorted(settings.items())),
         ]
 
@@ -290,6 +316,8 @@ class EmbeddedServer:
             self._socket_dir_is_ours = self._socket_dir() != self.cluster
             return True
         _end(found.pid, None)
+        # It cannot take this away itself when a folder above was closed to it in the meantime.
+        (self._socket_dir() / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
         return False
 
     def _launch(self) -> None:
@@ -311,13 +339,17 @@ class EmbeddedServer:
 
     def _launch_once(self, deadline_s: float) -> bool:
         # A signal in between would leave a server of which nobody knows. PostgreSQL sets its own signal mask.
-        with self.log_file.open("ab") as log, _signals_held():
+        with (
+            os.fdopen(os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log,
+            _signals_held(),
+        ):
+            os.fchmod(log.fileno(), 0o600)  # one of an earlier version may be for all to read
             process = subprocess.Popen(
                 self._command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=self.cluster if self._user is None else "/",
+                cwd=self.cluster,  # entered before root is given up
                 start_new_session=True,  # Ctrl-C is for us; we stop the server when we are done
                 **self._identity(),
             )
@@ -346,9 +378,13 @@ class EmbeddedServer:
         mark.touch()
 
     def _psql(self, database: str, sql: str) -> str:
-        return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url_of(database))
+        # As who we are: the system user may not be able to reach the socket by this name.
+        arguments = ("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url_of(database))
+        return self._run("psql", *arguments, identity={})
 
-    def _run(self, program: str, *arguments: str) -> str:
+    def _run(
+        self, program: str, *arguments: str, cwd: Path = Path("/"), identity: Mapping[str, Any] | None = None
+    ) -> str:
         try:
             done = subprocess.run(
                 [str(self._programs / program), *arguments],
@@ -356,9 +392,9 @@ class EmbeddedServer:
                 text=True,
                 check=True,
                 stdin=subprocess.DEVNULL,
-                cwd="/",
+                cwd=cwd,
                 timeout=START_TIMEOUT_S * 2,
-                **self._identity(),
+                **(self._identity() if identity is None else identity),
             )
         except subprocess.CalledProcessError as error:
             reason = (error.stderr.strip() or error.stdout.strip()).splitlines()[-1:] or ["no reason given"]
@@ -430,7 +466,14 @@ class _Postmaster:
 
     def is_postgres_on(self, cluster: Path) -> bool:
         command = _command_line(self.pid)
-        return "postgres" in command and str(cluster) in command
+        return "postgres" in command and (str(cluster) in command or _works_in(self.pid, cluster))
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(folder)
+    except OSError:
+        return False
 
 
 def _command_line(pid: int) -> str:
@@ -480,6 +523,49 @@ def _wait_until(holds: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(POLL_S)
     return True
+
+
+def _closed_folder(target: Path, user: pwd.struct_passwd) -> Path | None:
+    """The nearest folder, of the target and those above it, that the user cannot pass."""
+    for folder in (target, *target.parents):
+        found = folder.stat()
+        if found.st_uid == user.pw_uid:
+            may_pass = stat.S_IXUSR
+        elif found.st_gid == user.pw_gid:
+            may_pass = stat.S_IXGRP
+        else:
+            may_pass = stat.S_IXOTH
+        if not found.st_mode & may_pass:
+            return folder
+    return None
+
+
+def _copied(programs_dir: Path) -> Path:
+    """The programs in a copy of the wheel that everybody can run.
+
+    They find their libraries by place: some in the package, those that it shares with nobody in a folder beside it.
+    """
+    package = programs_dir.parents[1]
+    original = (programs_dir / "postgres").stat()
+    name = f"{programs_dir} {original.st_size} {original.st_mtime_ns}"
+    copy = COPIES / f"yotei-postgres-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    if not copy.exists():
+        making = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=COPIES))
+        try:
+            for part in (package, package.with_name(f"{package.name}.libs")):
+                if part.is_dir():
+                    shutil.copytree(part, making / part.name, symlinks=True)
+            for folder, _, files in os.walk(making):
+                Path(folder).chmod(0o755)
+                for file in (Path(folder) / one for one in files):
+                    if not file.is_symlink():
+                        file.chmod(0o755 if file.stat().st_mode & stat.S_IXUSR else 0o644)
+            making.rename(copy)
+        except OSError:
+            shutil.rmtree(making, ignore_errors=True)
+            if not copy.exists():  # somebody else's start was faster
+                raise
+    return copy / programs_dir.relative_to(package.parent)
 
 
 def _system_user() -> pwd.struct_passwd:

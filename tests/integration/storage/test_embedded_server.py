@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from yotei.storage.embedded import EmbeddedServer, EmbeddedServerError
+from yotei.storage import embedded
+from yotei.storage.embedded import EmbeddedServer, EmbeddedServerError, programs, running_url
 
 SMALL = {"shared_buffers": "32MB"}
 
@@ -30,7 +32,7 @@ signal.pause()
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """Short, and passable for the server's own user; pytest's folders are neither."""
+    """Short; and in a folder that is closed to the server's own user."""
     with tempfile.TemporaryDirectory(prefix="yotei-") as folder:
         yield Path(folder) / "data"
 
@@ -90,6 +92,76 @@ def test_the_data_folder_lets_nobody_else_in(data_dir: Path) -> None:
     with EmbeddedServer(data_dir, options=SMALL) as server:
         assert server.cluster.stat().st_mode & 0o777 == 0o700
         assert server.cluster.stat().st_uid != 0
+
+
+def test_only_a_folder_of_our_own_making_gets_its_mode_from_us(data_dir: Path) -> None:
+    inner = data_dir / "inner"
+    data_dir.mkdir(mode=0o700)
+
+    with EmbeddedServer(data_dir, options=SMALL) as server:
+        assert ask(server.url, "select 1") == 1
+    with EmbeddedServer(inner, options=SMALL) as server:
+        assert ask(server.url, "select 1") == 1
+        log_mode = server.log_file.stat().st_mode & 0o777
+
+    assert [folder.stat().st_mode & 0o777 for folder in (data_dir.parent, data_dir)] == [0o700, 0o700]
+    assert inner.stat().st_mode & 0o777 == (0o711 if os.geteuid() == 0 else 0o700)
+    assert log_mode == 0o600
+
+
+def test_a_log_that_all_could_read_is_closed(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "postgres.log").touch(mode=0o644)
+
+    with EmbeddedServer(data_dir, options=SMALL) as server:
+        assert server.log_file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_left_over_is_found_again_when_the_folder_above_was_opened_or_closed(data_dir: Path, mode: int) -> None:
+    data_dir.parent.chmod(mode)
+    left = killed_owner(data_dir)
+    found = running_url(data_dir)
+
+    data_dir.parent.chmod(0o700)
+    with EmbeddedServer(data_dir, options=SMALL) as server:
+        assert ask(server.url, "select 1") == 1
+
+    assert found is not None
+    assert not runs(left)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a server of another user")
+def test_programs_in_a_closed_folder_are_copied_once_and_run(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="yotei-") as folder:
+        closed, copies = Path(folder, "closed"), Path(folder, "copies")
+        Path(folder).chmod(0o711)
+        copies.mkdir()
+        copies.chmod(0o711)
+        closed.mkdir(mode=0o700)
+        package = programs().parents[1]
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, closed / part.name, symlinks=True)
+        monkeypatch.setattr(embedded, "COPIES", copies)
+
+        for _ in range(2):
+            with EmbeddedServer(
+                data_dir, options=SMALL, programs_dir=closed / package.name / "pginstall" / "bin"
+            ) as server:
+                assert ask(server.url, "select count(*) from pg_stat_statements") is not None
+
+        assert closed.stat().st_mode & 0o777 == 0o700
+        assert len(list(copies.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a server of another user")
+def test_without_another_way_the_closed_folder_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "WORKING_FOLDER", data_dir / "no-proc")
+
+    with pytest.raises(EmbeddedServerError, match=rf"{data_dir.parent}: user .* cannot pass it; `chmod o\+x"):
+        EmbeddedServer(data_dir, options=SMALL).start()
+
+    assert data_dir.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_server_left_by_a_killed_owner_is_taken_over(data_dir: Path) -> None:
