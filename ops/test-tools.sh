@@ -1,36 +1,73 @@
 #!/bin/sh
-# What the tests need beside Python: PgBouncer, and a Debian-family PostgreSQL 15 where there is one to be had.
-# Idempotent and quiet; says what it installs. As root it installs packages, else it unpacks PgBouncer into .tools/.
-# Where neither works it says so and succeeds: the tests skip with that reason (and fail with CI=true).
+# What the tests need beside Python: PgBouncer, and PostgreSQL 15, the oldest that is promised.
+# Idempotent and quiet; says what it installs. As root it installs packages (no server of theirs is made or started),
+# else it unpacks PgBouncer into .tools/. Where something is not to be had it says so and succeeds: those tests skip
+# with that reason (and fail with CI=true), and where apt has no PostgreSQL 15 its tests are left out.
 set -eu
 cd "$(dirname "$0")/.."
 
-missing() {
-    echo "test-tools: $1; its tests will be skipped" >&2
-    exit 0
+without() {
+    echo "test-tools: $1; its tests will not run" >&2
 }
 
-if command -v pgbouncer >/dev/null 2>&1 || [ -x .tools/usr/sbin/pgbouncer ]; then
-    exit 0
-fi
-command -v apt-get >/dev/null 2>&1 || missing "no PgBouncer, and no apt-get to install it with"
+install() {
+    echo "test-tools: installing the package $1"
+    # RUNLEVEL=1: a test starts its own; the service of the package stays off.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$1" >/dev/null 2>&1 ||
+        without "apt-get could not install $1"
+}
 
-if [ "$(id -u)" = 0 ]; then
-    echo "test-tools: installing the package pgbouncer"
-    apt-get update -qq >/dev/null 2>&1 || true
-    # A test starts its own; the service of the package stays off.
-    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends pgbouncer >/dev/null 2>&1 ||
-        missing "apt-get could not install pgbouncer"
-    exit 0
-fi
+unpack_pgbouncer() {
+    echo "test-tools: unpacking pgbouncer and its libraries into .tools/"
+    mkdir -p .tools/deb
+    (cd .tools/deb && for package in pgbouncer libevent-2.1-7 libcares2 libc-ares2; do
+        apt-get download -qq "$package" >/dev/null 2>&1 || true
+    done)
+    for file in .tools/deb/*.deb; do
+        [ -e "$file" ] || { without "apt-get could not download pgbouncer"; return; }
+        dpkg -x "$file" .tools
+    done
+    [ -x .tools/usr/sbin/pgbouncer ] || without "the package has no pgbouncer in it"
+}
 
-echo "test-tools: unpacking pgbouncer and its libraries into .tools/"
-mkdir -p .tools/deb
-(cd .tools/deb && for package in pgbouncer libevent-2.1-7 libcares2 libc-ares2; do
-    apt-get download -qq "$package" >/dev/null 2>&1 || true
-done)
-for file in .tools/deb/*.deb; do
-    [ -e "$file" ] || missing "apt-get could not download pgbouncer"
-    dpkg -x "$file" .tools
-done
-[ -x .tools/usr/sbin/pgbouncer ] || missing "the package has no pgbouncer in it"
+install_postgresql_15() {
+    if ! apt-cache show postgresql-15 >/dev/null 2>&1; then
+        without "no PostgreSQL 15, and apt has no package of it"
+        return
+    fi
+    # Read by the package before it makes a cluster; a file of the machine's own is left as it is.
+    made=/etc/postgresql-common/createcluster.conf
+    if [ ! -e "$made" ]; then
+        mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" >"$made"
+    fi
+    install postgresql-15
+}
+
+updated=
+update() {
+    [ -n "$updated" ] || apt-get update -qq >/dev/null 2>&1 || true
+    updated=yes
+}
+
+has_apt=$(command -v apt-get || true)
+if ! command -v pgbouncer >/dev/null 2>&1 && [ ! -x .tools/usr/sbin/pgbouncer ]; then
+    if [ -z "$has_apt" ]; then
+        without "no PgBouncer, and no apt-get to install it with"
+    elif [ "$(id -u)" = 0 ]; then
+        update
+        install pgbouncer
+    else
+        unpack_pgbouncer
+    fi
+fi
+if [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then
+    if [ -z "$has_apt" ]; then
+        without "no PostgreSQL 15, and no apt-get to install it with"
+    elif [ "$(id -u)" = 0 ]; then
+        update
+        install_postgresql_15
+    else
+        without "no PostgreSQL 15, which only root can install"
+    fi
+fi
