@@ -48,8 +48,8 @@ def write_calendar(
 
 
 def _fold(lines: Sequence[str]) -> bytes:
-    safe = (Contentline(line.translate(CONTROL)) for line in lines)
-    folded: bytes = Contentlines(safe).to_ical()  # type: ignore[no-untyped-call]
+    safe = [line.translate(CONTROL) for line in lines]
+    folded: bytes = Contentlines(map(Contentline, safe)).to_ical()  # type: ignore[no-untyped-call]
     return folded
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -257,7 +258,13 @@ async def test_erasing_takes_the_words_of_the_personal_calendar_even_of_deleted_
     admin = await a_user(database, "Ben", is_admin=True)
     aiko = await add_user(database, admin_viewing(admin), email="aiko@example.org", name="Aiko Tanaka")
     [personal], _ = await calendars.list_for(database, viewing(aiko), after=None, limit=10)
-    said = {"title": "Doctor", "description": "d", "location": "l", "url": "https://u", "properties": ["X-A:b"]}
+    said: dict[str, Any] = {
+        "title": "Doctor",
+        "description": "d",
+        "location": "l",
+        "url": "https://u",
+        "properties": ["X-A:b"],
+    }
     events = [
         await an_event(database, personal.id, aiko, NOW, **said),
         await an_event(database, personal.id, aiko, NOW, **said, deleted_at=NOW),
