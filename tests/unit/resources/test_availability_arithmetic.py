@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yotei.resources.read import WEEKDAYS, fully_taken, open_periods, subtract
+from yotei.resources.read import fully_taken, open_periods, subtract
 from yotei.resources.resource import Period, Resource
-from yotei.users.user import Hours
+from yotei.users.user import WEEKDAYS, Hours
 
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=UTC)
 MINUTES = 120
