@@ -53,8 +53,8 @@ _list: Final = Statement(
 )
 _attendees: Final = Statement(
     "bench.attendees",
-    "select a.event_id, a.email, a.name, a.user_id, u.name as user_name, u.avatar_url, a.response_status, "
-    "a.is_optional, a.comment from attendees a left join users u on u.id = a.user_id where a.event_id = any($1) "
+    "select a.event_id, a.email, a.name, a.user_id, u.name as user_name, u.email as user_email, u.avatar_url, "
+    "a.response_status, a.is_optional, a.comment from attendees a left join users u on u.id = a.user_id where a.event_id = any($1) "
     "order by a.created_at, a.email",
     "attendees of events",
 )
@@ -93,8 +93,8 @@ def ways(database: Database, filled: Served) -> dict[str, Way]:
 
     async def statement() -> bytes:
         start, end = filled.month_start, filled.month_end
-        asked: list[object] = [filled.owner_id, [filled.calendar_id], False, [], start, end, start, end, "UTC"]
-        row = await database.fetchrow(EVENTS["select_events"], *asked, None, None, 1, 101, True, 2_001)
+        asked: list[object] = [filled.owner_id, [filled.calendar_id], False, [], start, end, start, end]
+        row = await database.fetchrow(EVENTS["select_events"], *asked, read.ROWS_MAX)
         assert row is not None
         events: str = row["events"]
         return events.encode()
