@@ -54,8 +54,8 @@ _list: Final = Statement(
 _attendees: Final = Statement(
     "bench.attendees",
     "select a.event_id, a.email, a.name, a.user_id, u.name as user_name, u.email as user_email, u.avatar_url, "
-    "a.response_status, a.is_optional, a.comment from attendees a left join users u on u.id = a.user_id where a.event_id = any($1) "
-    "order by a.created_at, a.email",
+    "a.response_status, a.is_optional, a.comment "
+    "from attendees a left join users u on u.id = a.user_id where a.event_id = any($1) order by a.created_at, a.email",
     "attendees of events",
 )
 _people: Final = Statement(
