@@ -44,9 +44,6 @@ class Profile(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
 
-    def as_person(self) -> Person:
-        return Person(self.id, self.name, self.email, self.avatar_url)
-
 
 class Viewer(msgspec.Struct, frozen=True):
     """Who is asking, and what their token is good for. Every function that reads or writes takes one.
