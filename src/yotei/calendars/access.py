@@ -6,7 +6,8 @@
     READER      yes         yes           yes           no             no
     FREE_BUSY   yes         no            owners only   no             no
 
-Who is shown which members is said by `queries.sql: list_members`, which details of an event by `events.access`. Administrators have no rights in calendars of others.
+Who is shown which members is said by `queries.sql: list_members`, which details of an event by `events.access`.
+Administrators have no rights in calendars of others.
 """
 
 from yotei.calendars.calendar import Role
