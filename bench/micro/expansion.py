@@ -110,13 +110,18 @@ def _timed(series: Series, case: Case, repeats: int) -> float:
     return (perf_counter() - begun) / repeats
 
 
+def line(row: dict[str, object]) -> str:
+    """A row of `run` as it is printed."""
+    return (
+        f"expansion old/new {row['old_over_new']:.2f}  {row['case']}  "
+        f"({row['old_us']:.0f} us against {row['new_us']:.0f} us, {row['old_instances']} instances, "
+        f"{row['us_per_instance']:.2f} us each)"
+    )
+
+
 def main() -> None:
     for row in run():
-        print(
-            f"expansion old/new {row['old_over_new']:.2f}  {row['case']}  "
-            f"({row['old_us']:.0f} us against {row['new_us']:.0f} us, {row['old_instances']} instances, "
-            f"{row['us_per_instance']:.2f} us each)"
-        )
+        print(line(row))
 
 
 if __name__ == "__main__":

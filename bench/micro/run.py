@@ -98,6 +98,8 @@ def main() -> None:
         "encoding": encoding,
     }.items():
         measured[name] = room.run()
+    for row in measured["expansion"]:
+        print(expansion.line(row))
     table = Table("benchmark", "compared", "ratio", "measured", title="Micro-benchmarks: a ratio below 1 is faster")
     table.columns[2].justify = "right"
     for benchmark, compared, ratio, values in rows(measured):
