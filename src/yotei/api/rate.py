@@ -34,20 +34,25 @@ class Buckets:
 
     def wait_s(self, caller: bytes) -> float:
         """Seconds until there is a request left; takes nothing."""
-        left, since = self._left.get(caller, (float(self._burst), self._clock()))
-        left += (self._clock() - since) * self._rate_per_s
-        return 0.0 if left >= 1 else (1 - left) / self._rate_per_s
+        return self._wait_s(self._level(caller, self._clock()))
 
     def take(self, caller: bytes) -> float:
         """Take one request; 0, or the seconds after which there will be one again."""
         now = self._clock()
-        left, since = self._left.pop(caller, (float(self._burst), now))
-        left = min(float(self._burst), left + (now - since) * self._rate_per_s)
-        wait_s = 0.0 if left >= 1 else (1 - left) / self._rate_per_s
+        left = self._level(caller, now)
+        wait_s = self._wait_s(left)
+        self._left.pop(caller, None)
         self._left[caller] = (left - 1 if wait_s == 0 else left, now)
         if len(self._left) > BUCKETS_MAX:
             self._left.popitem(last=False)
         return wait_s
+
+    def _level(self, caller: bytes, now: float) -> float:
+        left, since = self._left.get(caller, (float(self._burst), now))
+        return min(float(self._burst), left + (now - since) * self._rate_per_s)
+
+    def _wait_s(self, left: float) -> float:
+        return 0.0 if left >= 1 else (1 - left) / self._rate_per_s
 
 
 def rate_limited(app: ASGIApp, requests: Buckets, refusals: Buckets) -> ASGIApp:

@@ -5,14 +5,17 @@ The arithmetic of recurrence is `ical`'s; here rows become its values and come b
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from yotei.errors import Code, Problem
 from yotei.events.event import Stored
 from yotei.events.window import Window
 from yotei.ical import recurrence
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""The end of what has none: behind every window."""
 
 
 class Occurrence(NamedTuple):
@@ -64,7 +67,7 @@ def master(row: Stored) -> Occurrence:
 
 def masters(rows: Iterable[Stored], window: Window) -> list[Occurrence]:
     """The rows themselves, those whose span overlaps the window."""
-    return [one for one in map(master, rows) if _overlaps(one, window, end=one.event.span_end or window.far)]
+    return [one for one in map(master, rows) if _overlaps(one, window, end=one.event.span_end or _NEVER)]
 
 
 def _overlaps(one: Occurrence, window: Window, *, end: datetime | None = None) -> bool:

@@ -27,11 +27,6 @@ class Window(msgspec.Struct, frozen=True):
         return self.start.astimezone(self.zone).replace(tzinfo=UTC)
 
     @property
-    def far(self) -> datetime:
-        """A time behind every window: the end of what has none."""
-        return datetime.max.replace(tzinfo=UTC)
-
-    @property
     def wall_end(self) -> datetime:
         return self.end.astimezone(self.zone).replace(tzinfo=UTC)
 

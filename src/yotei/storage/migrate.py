@@ -36,6 +36,7 @@ TURN_TIMEOUT_S: Final = 900
 TURN_POLL_S: Final = 0.1
 _TAKE_LOCK: Final = f"select where pg_try_advisory_xact_lock({0x79_6F_74_65_69})"  # "yotei"
 
+_SQL: Final = statements.load("yotei.storage")
 _FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _HEADER: Final = re.compile(r"--\s*yotei:\s*(\S+)\s*")
 _CONCURRENT_INDEX: Final = re.compile(r"create\s+(?:unique\s+)?index\s+concurrently\s+if\s+not\s+exists\s+(\w+)", re.I)
@@ -103,7 +104,7 @@ async def applied_version(source: Source) -> int:
     """The last step that was applied, for a server that asks again and again whether it can serve; 0 where there is
     no ledger yet. One statement."""
     try:
-        row = await source.fetchrow(statements.load("yotei.storage")["applied_version"])
+        row = await source.fetchrow(_SQL["applied_version"])
     except asyncpg.UndefinedTableError:
         return 0
     return row["version"] if row is not None else 0

@@ -25,13 +25,13 @@ class Health(msgspec.Struct, frozen=True):
     reasons: list[str]
 
 
-@get("/healthz", summary="Is the process alive", opt={"public": True})
+@get("/healthz", summary="Is the process alive")
 async def healthz() -> Health:
     """Alive as long as it answers; does not look at the database."""
     return Health("ok", [])
 
 
-@get("/readyz", summary="Can it serve", opt={"public": True})
+@get("/readyz", summary="Can it serve")
 async def readyz(request: Request[Any, Any, Any]) -> Response[Health]:
     """Ready when the database answers and has exactly the schema that this release was written for."""
     state = request.app.state

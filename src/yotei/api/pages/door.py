@@ -10,7 +10,7 @@ from yotei.api import pages
 from yotei.errors import Code, not_found
 
 # The framework adds the charset.
-HTML: Final = "text/html"
+HTML: Final = pages.PAGE_MEDIA_TYPE.partition(";")[0]
 
 
 @get("/docs", include_in_schema=False)
