@@ -117,6 +117,17 @@ VIOLATIONS: Final[Mapping[str, Violation | None]] = MappingProxyType(
         "resources_setup_minutes_range": _invalid("setup_minutes", "expected 0 to 1,440"),
         "resources_teardown_minutes_range": _invalid("teardown_minutes", "expected 0 to 1,440"),
         "resources_opening_hours_object": _invalid("opening_hours", "expected an object of days"),
+        "resources_booking": _invalid("booking", "expected EVERYONE, MEMBERS or NOBODY"),
+        # resource_members
+        "resource_members_pkey": _exists("This person is a member of the resource.", "user_id"),
+        "resource_members_resource_fkey": _missing("resource_id", "resource"),
+        "resource_members_user_fkey": _missing("user_id", "person"),
+        "resource_members_role": _invalid("role", "expected MANAGER or BOOKER"),
+        # event_resources
+        "event_resources_pkey": _exists("The event has this resource.", "resource_ids"),
+        "event_resources_event_fkey": _missing("event_id", "event"),
+        "event_resources_resource_fkey": _missing("resource_ids", "resource"),
+        "event_resources_policy": _invalid("booking_policy", "expected ALL or PARTIAL"),
         # reservations
         "reservations_pkey": _exists("A reservation with this id exists."),
         "reservations_no_double_booking": Violation(Code.ROOM_TAKEN, "The room is taken at that time.", "resource_ids"),
@@ -127,6 +138,11 @@ VIOLATIONS: Final[Mapping[str, Violation | None]] = MappingProxyType(
         "reservations_span": _invalid("end_time", "expected a time after start_time, to hold a room"),
         "reservations_blocked_covers": None,
         # what Yotei writes for itself
+        "idempotency_keys_pkey": None,
+        "idempotency_keys_user_fkey": None,
+        "idempotency_keys_key_length": _invalid("header.Idempotency-Key", "expected 1 to 255 characters"),
+        "idempotency_keys_hash_length": None,
+        "idempotency_keys_status_range": None,
         "change_log_scope_kind": None,
         "change_log_entity": None,
         "change_log_op": None,

@@ -88,10 +88,19 @@ begin
     join events e on e.id = o.event_id
     left join new_rows n on n.event_id = o.event_id and n.email = o.email
     where n.event_id is null or n.user_id is distinct from o.user_id;
-  end if;
-  if tg_op <> 'DELETE' then
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span, fields)
+    select 'calendar', e.calendar_id, 'attendee', n.event_id, n.user_id, 'update', event_log_span(e.start_time, e.span_end, e.recurrence_id),
+           array_remove(array[
+             case when n.response_status is distinct from o.response_status then 'response_status' end,
+             case when n.comment is distinct from o.comment then 'comment' end,
+             case when n.is_optional is distinct from o.is_optional then 'is_optional' end,
+             case when n.name is distinct from o.name then 'name' end], null)
+    from new_rows n
+    join events e on e.id = n.event_id
+    left join old_rows o on o.event_id = n.event_id and o.email = n.email;
+  elsif tg_op = 'INSERT' then
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span)
-    select 'calendar', e.calendar_id, 'attendee', n.event_id, n.user_id, lower(tg_op), event_log_span(e.start_time, e.span_end, e.recurrence_id)
+    select 'calendar', e.calendar_id, 'attendee', n.event_id, n.user_id, 'insert', event_log_span(e.start_time, e.span_end, e.recurrence_id)
     from new_rows n join events e on e.id = n.event_id;
   end if;
   return null;
@@ -141,6 +150,20 @@ begin
   return null;
 end $$;
 
+CREATE FUNCTION public.log_event_resources() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'DELETE' then
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op)
+    select distinct 'calendar', e.calendar_id, 'booking', o.event_id, 'remove' from old_rows o join events e on e.id = o.event_id;
+  else
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op)
+    select distinct 'calendar', e.calendar_id, 'booking', n.event_id, lower(tg_op) from new_rows n join events e on e.id = n.event_id;
+  end if;
+  return null;
+end $$;
+
 CREATE FUNCTION public.log_event_user_state() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -170,13 +193,32 @@ begin
     select 'calendar', o.calendar_id, 'event', o.id, o.organizer_id, 'remove', event_log_span(o.start_time, o.span_end, o.recurrence_id)
     from old_rows o left join new_rows n on n.id = o.id
     where n.id is null or n.calendar_id <> o.calendar_id;
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span, new_span)
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span, new_span, fields)
     select 'calendar', n.calendar_id, 'event', n.id, n.organizer_id,
            case when o.id is null or n.calendar_id <> o.calendar_id then 'insert'
                 when n.deleted_at is not null and o.deleted_at is null then 'delete'
                 when n.deleted_at is null and o.deleted_at is not null then 'restore'
                 else 'update' end,
-           event_log_span(o.start_time, o.span_end, o.recurrence_id), event_log_span(n.start_time, n.span_end, n.recurrence_id)
+           event_log_span(o.start_time, o.span_end, o.recurrence_id), event_log_span(n.start_time, n.span_end, n.recurrence_id),
+           array_remove(array[
+             case when n.calendar_id <> o.calendar_id then 'calendar_id' end,
+             case when n.organizer_id <> o.organizer_id then 'organizer_id' end,
+             case when n.title <> o.title then 'title' end,
+             case when n.description is distinct from o.description then 'description' end,
+             case when n.location is distinct from o.location then 'location' end,
+             case when n.url is distinct from o.url then 'url' end,
+             case when n.start_time <> o.start_time then 'start_time' end,
+             case when n.end_time <> o.end_time then 'end_time' end,
+             case when n.tzid is distinct from o.tzid then 'tzid' end,
+             case when n.all_day <> o.all_day then 'all_day' end,
+             case when n.floating <> o.floating then 'floating' end,
+             case when n.rrule is distinct from o.rrule then 'rrule' end,
+             case when n.rdates <> o.rdates then 'rdates' end,
+             case when n.exdates <> o.exdates then 'exdates' end,
+             case when n.recurrence_id is distinct from o.recurrence_id then 'recurrence_id' end,
+             case when n.status <> o.status then 'status' end,
+             case when n.transparency <> o.transparency then 'transparency' end,
+             case when n.visibility <> o.visibility then 'visibility' end], null)
     from new_rows n left join old_rows o on o.id = n.id;
     -- A former organizer's agenda changes too.
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
@@ -192,10 +234,18 @@ CREATE FUNCTION public.log_reservations() RETURNS trigger
 begin
   if tg_op = 'INSERT' then
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
-    select 'resource', resource_id, 'reservation', event_id, 'insert', blocked from new_rows;
+    select 'resource', resource_id, 'reservation', event_id, 'insert', blocked from new_rows where status = 'CONFIRMED';
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
+    select 'calendar', e.calendar_id, 'reservation', v.event_id, 'insert', v.span
+    from (select event_id, range_merge(range_agg(blocked)) as span from new_rows group by event_id) v
+    join events e on e.id = v.event_id;
   elsif tg_op = 'DELETE' then
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
-    select 'resource', resource_id, 'reservation', event_id, 'delete', blocked from old_rows;
+    select 'resource', resource_id, 'reservation', event_id, 'delete', blocked from old_rows where status = 'CONFIRMED';
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
+    select 'calendar', e.calendar_id, 'reservation', v.event_id, 'delete', v.span
+    from (select event_id, range_merge(range_agg(blocked)) as span from old_rows group by event_id) v
+    join events e on e.id = v.event_id;
   else
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
     select 'resource', o.resource_id, 'reservation', o.event_id, 'remove', o.blocked
@@ -204,6 +254,26 @@ begin
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span, new_span)
     select 'resource', n.resource_id, 'reservation', n.event_id, 'update', o.blocked, n.blocked
     from new_rows n left join old_rows o on o.id = n.id;
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
+    select 'calendar', e.calendar_id, 'reservation', v.event_id, 'update', v.span
+    from (select b.event_id, range_merge(range_agg(b.blocked)) as span
+          from (select event_id, blocked from new_rows union all select event_id, blocked from old_rows) b
+          group by b.event_id) v
+    join events e on e.id = v.event_id;
+  end if;
+  return null;
+end $$;
+
+CREATE FUNCTION public.log_resource_members() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'DELETE' then
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op)
+    select 'resource', resource_id, 'resource_member', user_id, user_id, 'remove' from old_rows;
+  else
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op)
+    select 'resource', resource_id, 'resource_member', user_id, user_id, lower(tg_op) from new_rows;
   end if;
   return null;
 end $$;
@@ -315,7 +385,8 @@ CREATE TABLE public.change_log (
     op text NOT NULL,
     old_span tstzrange,
     new_span tstzrange,
-    CONSTRAINT change_log_entity CHECK ((entity = ANY (ARRAY['event'::text, 'attendee'::text, 'reservation'::text, 'calendar'::text, 'member'::text, 'user'::text, 'resource'::text, 'token'::text, 'event_user_state'::text, 'bulk'::text]))),
+    fields text[],
+    CONSTRAINT change_log_entity CHECK ((entity = ANY (ARRAY['event'::text, 'attendee'::text, 'booking'::text, 'reservation'::text, 'calendar'::text, 'member'::text, 'user'::text, 'resource'::text, 'resource_member'::text, 'token'::text, 'event_user_state'::text, 'bulk'::text]))),
     CONSTRAINT change_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'restore'::text, 'remove'::text, 'load'::text]))),
     CONSTRAINT change_log_scope_kind CHECK ((scope_kind = ANY (ARRAY['calendar'::text, 'user'::text, 'resource'::text, 'system'::text])))
 )
@@ -334,7 +405,8 @@ CREATE TABLE public.change_log_default (
     op text CONSTRAINT change_log_op_not_null NOT NULL,
     old_span tstzrange,
     new_span tstzrange,
-    CONSTRAINT change_log_entity CHECK ((entity = ANY (ARRAY['event'::text, 'attendee'::text, 'reservation'::text, 'calendar'::text, 'member'::text, 'user'::text, 'resource'::text, 'token'::text, 'event_user_state'::text, 'bulk'::text]))),
+    fields text[],
+    CONSTRAINT change_log_entity CHECK ((entity = ANY (ARRAY['event'::text, 'attendee'::text, 'booking'::text, 'reservation'::text, 'calendar'::text, 'member'::text, 'user'::text, 'resource'::text, 'resource_member'::text, 'token'::text, 'event_user_state'::text, 'bulk'::text]))),
     CONSTRAINT change_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'restore'::text, 'remove'::text, 'load'::text]))),
     CONSTRAINT change_log_scope_kind CHECK ((scope_kind = ANY (ARRAY['calendar'::text, 'user'::text, 'resource'::text, 'system'::text])))
 );
@@ -352,6 +424,14 @@ ALTER TABLE public.change_log ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY 
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.event_resources (
+    event_id uuid NOT NULL,
+    resource_id uuid NOT NULL,
+    policy text DEFAULT 'ALL'::text NOT NULL,
+    booked_until timestamp with time zone,
+    CONSTRAINT event_resources_policy CHECK ((policy = ANY (ARRAY['ALL'::text, 'PARTIAL'::text])))
 );
 
 CREATE TABLE public.event_user_state (
@@ -416,6 +496,19 @@ CREATE TABLE public.events (
 )
 WITH (fillfactor='85');
 
+CREATE TABLE public.idempotency_keys (
+    user_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status integer,
+    headers jsonb,
+    body bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_hash_length CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
+    CONSTRAINT idempotency_keys_status_range CHECK (((status >= 200) AND (status <= 299)))
+);
+
 CREATE TABLE public.reservations (
     id uuid NOT NULL,
     resource_id uuid NOT NULL,
@@ -429,8 +522,16 @@ CREATE TABLE public.reservations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT reservations_blocked_covers CHECK ((blocked @> tstzrange(start_time, end_time))),
     CONSTRAINT reservations_span CHECK (((start_time < end_time) AND isfinite(end_time))),
-    CONSTRAINT reservations_status CHECK ((status = ANY (ARRAY['CONFIRMED'::text, 'CANCELLED'::text]))),
+    CONSTRAINT reservations_status CHECK ((status = ANY (ARRAY['CONFIRMED'::text, 'CANCELLED'::text, 'MISSED'::text]))),
     CONSTRAINT reservations_unit_range CHECK (((unit >= 1) AND (unit <= 1000)))
+);
+
+CREATE TABLE public.resource_members (
+    resource_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT resource_members_role CHECK ((role = ANY (ARRAY['MANAGER'::text, 'BOOKER'::text])))
 );
 
 CREATE TABLE public.resources (
@@ -450,6 +551,8 @@ CREATE TABLE public.resources (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    booking text DEFAULT 'EVERYONE'::text NOT NULL,
+    CONSTRAINT resources_booking CHECK ((booking = ANY (ARRAY['EVERYONE'::text, 'MEMBERS'::text, 'NOBODY'::text]))),
     CONSTRAINT resources_concurrent_bookings_range CHECK (((concurrent_bookings >= 1) AND (concurrent_bookings <= 1000))),
     CONSTRAINT resources_description_length CHECK ((char_length(description) <= 10000)),
     CONSTRAINT resources_features_bound CHECK ((cardinality(features) <= 50)),
@@ -523,17 +626,26 @@ ALTER TABLE ONLY public.calendars
 ALTER TABLE ONLY public.change_log_forgotten
     ADD CONSTRAINT change_log_forgotten_pkey PRIMARY KEY (scope_kind, scope_id);
 
+ALTER TABLE ONLY public.event_resources
+    ADD CONSTRAINT event_resources_pkey PRIMARY KEY (event_id, resource_id);
+
 ALTER TABLE ONLY public.event_user_state
     ADD CONSTRAINT event_user_state_pkey PRIMARY KEY (user_id, event_id);
 
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, key);
+
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_no_double_booking EXCLUDE USING gist (resource_id WITH =, unit WITH =, blocked WITH &&) WHERE ((status = 'CONFIRMED'::text));
 
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.resource_members
+    ADD CONSTRAINT resource_members_pkey PRIMARY KEY (resource_id, user_id);
 
 ALTER TABLE ONLY public.resources
     ADD CONSTRAINT resources_pkey PRIMARY KEY (id);
@@ -553,11 +665,17 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+CREATE INDEX attendees_email ON public.attendees USING btree (email) WHERE (user_id IS NULL);
+
 CREATE INDEX attendees_user ON public.attendees USING btree (user_id, event_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX calendar_members_calendar ON public.calendar_members USING btree (calendar_id, user_id);
 
 CREATE UNIQUE INDEX calendars_personal_for_key ON public.calendars USING btree (personal_for) WHERE ((personal_for IS NOT NULL) AND (deleted_at IS NULL));
+
+CREATE INDEX change_log_entity_id ON ONLY public.change_log USING btree (entity_id, xid);
+
+CREATE INDEX change_log_default_entity_id_xid_idx ON public.change_log_default USING btree (entity_id, xid);
 
 CREATE INDEX change_log_scope ON ONLY public.change_log USING btree (scope_id, xid);
 
@@ -566,6 +684,10 @@ CREATE INDEX change_log_default_scope_id_xid_idx ON public.change_log_default US
 CREATE INDEX change_log_xid ON ONLY public.change_log USING btree (xid);
 
 CREATE INDEX change_log_default_xid_idx ON public.change_log_default USING btree (xid);
+
+CREATE INDEX event_resources_booked_until ON public.event_resources USING btree (booked_until) WHERE (booked_until IS NOT NULL);
+
+CREATE INDEX event_resources_resource ON public.event_resources USING btree (resource_id);
 
 CREATE INDEX event_user_state_event ON public.event_user_state USING btree (event_id);
 
@@ -577,11 +699,17 @@ CREATE INDEX events_series ON public.events USING btree (series_id, recurrence_i
 
 CREATE UNIQUE INDEX events_uid_key ON public.events USING btree (uid, calendar_id, COALESCE(recurrence_id, '-infinity'::timestamp with time zone)) WHERE (deleted_at IS NULL);
 
+CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
+
 CREATE INDEX reservations_event ON public.reservations USING btree (event_id, resource_id);
+
+CREATE INDEX resource_members_user ON public.resource_members USING btree (user_id);
 
 CREATE INDEX resources_name ON public.resources USING btree (name, id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX tokens_user ON public.tokens USING btree (user_id, created_at);
+
+ALTER INDEX public.change_log_entity_id ATTACH PARTITION public.change_log_default_entity_id_xid_idx;
 
 ALTER INDEX public.change_log_scope ATTACH PARTITION public.change_log_default_scope_id_xid_idx;
 
@@ -607,6 +735,12 @@ CREATE TRIGGER calendars_log_update AFTER UPDATE ON public.calendars REFERENCING
 
 CREATE TRIGGER calendars_touch BEFORE UPDATE ON public.calendars FOR EACH ROW EXECUTE FUNCTION public.touch_row();
 
+CREATE TRIGGER event_resources_log_delete AFTER DELETE ON public.event_resources REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_resources();
+
+CREATE TRIGGER event_resources_log_insert AFTER INSERT ON public.event_resources REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_resources();
+
+CREATE TRIGGER event_resources_log_update AFTER UPDATE ON public.event_resources REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_resources();
+
 CREATE TRIGGER event_user_state_log_delete AFTER DELETE ON public.event_user_state REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_user_state();
 
 CREATE TRIGGER event_user_state_log_insert AFTER INSERT ON public.event_user_state REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_user_state();
@@ -626,6 +760,12 @@ CREATE TRIGGER reservations_log_delete AFTER DELETE ON public.reservations REFER
 CREATE TRIGGER reservations_log_insert AFTER INSERT ON public.reservations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_reservations();
 
 CREATE TRIGGER reservations_log_update AFTER UPDATE ON public.reservations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_reservations();
+
+CREATE TRIGGER resource_members_log_delete AFTER DELETE ON public.resource_members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resource_members();
+
+CREATE TRIGGER resource_members_log_insert AFTER INSERT ON public.resource_members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resource_members();
+
+CREATE TRIGGER resource_members_log_update AFTER UPDATE ON public.resource_members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resource_members();
 
 CREATE TRIGGER resources_log_delete AFTER DELETE ON public.resources REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resources();
 
@@ -664,6 +804,12 @@ ALTER TABLE ONLY public.calendar_members
 ALTER TABLE ONLY public.calendars
     ADD CONSTRAINT calendars_personal_for_fkey FOREIGN KEY (personal_for) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.event_resources
+    ADD CONSTRAINT event_resources_event_fkey FOREIGN KEY (event_id) REFERENCES public.events(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.event_resources
+    ADD CONSTRAINT event_resources_resource_fkey FOREIGN KEY (resource_id) REFERENCES public.resources(id);
+
 ALTER TABLE ONLY public.event_user_state
     ADD CONSTRAINT event_user_state_event_fkey FOREIGN KEY (event_id) REFERENCES public.events(id) ON DELETE CASCADE;
 
@@ -679,11 +825,20 @@ ALTER TABLE ONLY public.events
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_series_fkey FOREIGN KEY (series_id) REFERENCES public.events(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_event_fkey FOREIGN KEY (event_id) REFERENCES public.events(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_resource_fkey FOREIGN KEY (resource_id) REFERENCES public.resources(id);
+
+ALTER TABLE ONLY public.resource_members
+    ADD CONSTRAINT resource_members_resource_fkey FOREIGN KEY (resource_id) REFERENCES public.resources(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.resource_members
+    ADD CONSTRAINT resource_members_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.tokens
     ADD CONSTRAINT tokens_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
