@@ -30,9 +30,10 @@ from yotei.api.proxies import behind_proxies
 from yotei.api.rate import Buckets, rate_limited
 from yotei.api.rest import calendars, events, resources, tokens, users
 from yotei.api.strict import strict
+from yotei.api.writing import KEY, REPLAYED, provide_writing
 from yotei.observe import log
 from yotei.settings import Settings
-from yotei.storage import maintenance
+from yotei.storage import idempotency, maintenance
 from yotei.storage.pool import Database, pool_size_default
 
 MAINTENANCE_RETRY_S: Final = 60
@@ -58,7 +59,12 @@ def build(config: Settings) -> ASGIApp:
         requests=Buckets(rate_per_s=limits.rate_per_s, burst=limits.rate_burst),
         refusals=Buckets(rate_per_s=limits.refused_per_s, burst=limits.refused_burst),
     )
-    app = observed(app, statements_max=limits.statements_max, strict=limits.strict_statements)
+    app = observed(
+        app,
+        statements_max=limits.statements_max,
+        write_statements_max=limits.write_statements_max,
+        strict=limits.strict_statements,
+    )
     return behind_proxies(app, config.server.trusted_proxies)
 
 
@@ -76,7 +82,7 @@ def doors(config: Settings) -> Litestar:
             *graphql.routes(),
             *pages.ROUTES,
         ],
-        dependencies={"viewer": Provide(auth.provide_viewer)},
+        dependencies={"viewer": Provide(auth.provide_viewer), "writing": Provide(provide_writing)},
         guards=[strict],
         exception_handlers={Exception: answer_problem},
         state=State({"limits": config.limits}),
@@ -86,8 +92,8 @@ def doors(config: Settings) -> Litestar:
         cors_config=CORSConfig(
             allow_origins=origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", "If-Match", auth.ON_BEHALF_OF],
-            expose_headers=["ETag", "Server-Timing", "Retry-After", "X-Request-Id"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "If-Match", KEY, auth.ON_BEHALF_OF],
+            expose_headers=["ETag", "Location", REPLAYED, "Server-Timing", "Retry-After", "X-Request-Id"],
         )
         if origins
         else None,
@@ -130,6 +136,7 @@ async def _maintain(database: Database, config: Settings) -> None:
     while True:
         try:
             await maintenance.maintain(database, days_ahead=log_.days_ahead, keep_days=log_.keep_days)
+            await idempotency.drop_old(database)
             pause_s = log_.maintain_every_s
         except Exception as error:
             logger.warning("maintenance_failed", error=type(error).__name__, exc_info=error)

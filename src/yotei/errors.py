@@ -11,8 +11,10 @@ plain asserts, not Problems.
     └── rate_limited, unavailable
 """
 
+from collections.abc import Collection, Mapping
 from enum import Enum
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +25,7 @@ class Code(Enum):
     INVALID_REQUEST = ("invalid_request", 400, "The request is not valid")
     INVALID_CURSOR = ("invalid_cursor", 400, "The cursor is not one of ours")
     INVALID_WINDOW = ("invalid_window", 400, "The time window is not valid")
+    INVALID_RECURRENCE = ("invalid_recurrence", 400, "The recurrence is not valid")
     UNKNOWN_TIME_ZONE = ("unknown_time_zone", 400, "The time zone is not known")
     UNAUTHORIZED = ("unauthorized", 401, "A valid token is needed")
     FORBIDDEN = ("forbidden", 403, "The token does not allow this")
@@ -32,9 +35,13 @@ class Code(Enum):
     CONFLICT = ("conflict", 409, "It is in conflict with what is there")
     ALREADY_EXISTS = ("already_exists", 409, "It exists already")
     ROOM_TAKEN = ("room_taken", 409, "The room is taken at that time")
+    ROOM_CLOSED = ("room_closed", 409, "The room is closed at that time")
+    POSITION_FORGOTTEN = ("position_forgotten", 410, "The log no longer reaches back to that position")
+    PRECONDITION_FAILED = ("precondition_failed", 412, "It has changed since it was read")
     PAYLOAD_TOO_LARGE = ("payload_too_large", 413, "The body is too large")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", 415, "The body is of a kind that is not read here")
     WINDOW_TOO_LARGE = ("window_too_large", 422, "The window holds more than one answer can")
+    IDEMPOTENCY_KEY_REUSED = ("idempotency_key_reused", 422, "The key belongs to another request")
     RATE_LIMITED = ("rate_limited", 429, "Too many requests")
     INTERNAL = ("internal", 500, "Yotei failed; the fault is ours")
     UNAVAILABLE = ("unavailable", 503, "The database cannot be reached")
@@ -56,17 +63,24 @@ class Problem(Exception):
     """A failure that the caller is told about.
 
     `detail` is a sentence for people and never holds what the caller may not see; `faults` name fields;
-    `retry_after_s` is set where trying again later makes sense.
+    `retry_after_s` is set where trying again later makes sense, `more` holds what a code adds to the document.
     """
 
     def __init__(
-        self, code: Code, detail: str, *, faults: tuple[Fault, ...] = (), retry_after_s: int | None = None
+        self,
+        code: Code,
+        detail: str,
+        *,
+        faults: tuple[Fault, ...] = (),
+        retry_after_s: int | None = None,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         super().__init__(detail)
         self.code: Final = code
         self.detail: Final = detail
         self.faults: Final = faults
         self.retry_after_s: Final = retry_after_s
+        self.more: Final = more
 
 
 def invalid(field: str, detail: str, *, code: Code = Code.INVALID_REQUEST) -> Problem:
@@ -77,3 +91,9 @@ def invalid(field: str, detail: str, *, code: Code = Code.INVALID_REQUEST) -> Pr
 def not_found(kind: str) -> Problem:
     """Said alike of what is not there and of what the caller may not know to be there."""
     return Problem(Code.NOT_FOUND, f"There is no such {kind}, or it is not shared with you.")
+
+
+def expect_version(version: int, expected: Collection[int] | None) -> None:
+    """Problem `precondition_failed` unless the version of a locked row is one of those that the caller has seen."""
+    if expected is not None and version not in expected:
+        raise Problem(Code.PRECONDITION_FAILED, f"It is at version {version} by now; read it again and decide anew.")

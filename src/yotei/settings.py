@@ -109,8 +109,11 @@ class LimitSettings(Section, frozen=True):
     ] = 4_000
     graphql_aliases_max: Annotated[int, Meta(ge=1, le=1_000, description="Aliases in a GraphQL document.")] = 30
     statements_max: Annotated[
-        int, Meta(ge=1, le=1_000, description="SQL statements of one request, refused beyond in strict mode.")
+        int, Meta(ge=1, le=1_000, description="SQL statements of one reading request, refused beyond in strict mode.")
     ] = 5
+    write_statements_max: Annotated[
+        int, Meta(ge=1, le=1_000, description="SQL statements of one writing request, refused beyond in strict mode.")
+    ] = 12
     strict_statements: Annotated[
         bool, Meta(description="Refuse the statement that is over `statements_max` (else only log it).")
     ] = False

@@ -15,13 +15,14 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from yotei.observe import budget
 
 REQUEST_ID: Final = b"x-request-id"
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 log = structlog.get_logger()
 
 
-def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
-    """Wrap the application; in strict mode the statement beyond `statements_max` is refused, else it is logged."""
+def observed(app: ASGIApp, *, statements_max: int, write_statements_max: int, strict: bool) -> ASGIApp:
+    """Wrap the application; in strict mode the statement beyond the bound is refused, else it is logged."""
 
     async def observe(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -32,6 +33,9 @@ def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
         # Servers need not give a state (ASGI 3.0).
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
+        # A GraphQL document says itself whether it writes; its door widens the budget then.
+        writes = scope["method"] in _WRITES and scope["path"] != "/graphql"
+        most = write_statements_max if writes else statements_max
 
         async def send_timed(message: Message) -> None:
             nonlocal status
@@ -50,7 +54,7 @@ def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
 
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
-            budget.open_ledger(statements_max=statements_max if strict else None) as ledger,
+            budget.open_ledger(statements_max=most if strict else None, expected_max=most) as ledger,
         ):
             try:
                 await app(scope, receive, send_timed)
@@ -64,7 +68,7 @@ def observed(app: ASGIApp, *, statements_max: int, strict: bool) -> ASGIApp:
                     db_ms=round(ledger.elapsed_ms, 2),
                     elapsed_ms=round((time.perf_counter() - started) * 1_000, 2),
                 )
-                if ledger.statements > statements_max:
+                if ledger.statements > (ledger.expected_max or 0):
                     log.warning("statement_budget_exceeded", spent=[one.name for one in ledger.spent])
 
     return observe

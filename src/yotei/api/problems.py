@@ -33,6 +33,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     request_id: str
     faults: tuple[Fault, ...] = ()
+    conflicts: Any = msgspec.UNSET
+    alternatives: Any = msgspec.UNSET
 
 
 _BY_STATUS: Final = {
@@ -73,7 +75,14 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
 def document(problem: Problem, request_id: str) -> ProblemDocument:
     code = problem.code
     return ProblemDocument(
-        f"{TYPE_BASE}{code.code}", code.title, code.status, code.code, problem.detail, request_id, problem.faults
+        f"{TYPE_BASE}{code.code}",
+        code.title,
+        code.status,
+        code.code,
+        problem.detail,
+        request_id,
+        problem.faults,
+        **problem.more,
     )
 
 
@@ -140,9 +149,11 @@ _MEANINGS: Final = {
     403: "The token or the role does not allow this.",
     404: "It is not there, or not shared with the caller.",
     409: "In conflict with what is there.",
+    410: "The log no longer reaches back to that position; start over.",
+    412: "It has changed since it was read (`If-Match`).",
     413: "The body is too large.",
     415: "The body is not JSON.",
-    422: "The window holds more than one answer can.",
+    422: "More than one answer can hold, or an `Idempotency-Key` that belongs to another request.",
     429: "Too many requests; `Retry-After` says when to come back.",
     503: "The database cannot be reached; `Retry-After` says when to come back.",
 }

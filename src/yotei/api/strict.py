@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.params import ParameterKwarg
+from litestar.params import HeaderParameter, ParameterKwarg
 
 from yotei.errors import Code, Fault, Problem
 
@@ -51,6 +51,8 @@ def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
         for name, field in signature.parameters.items():
             if name not in elsewhere:
                 kwarg = field.kwarg_definition
+                if isinstance(kwarg, HeaderParameter):
+                    continue
                 alias = kwarg.query if isinstance(kwarg, ParameterKwarg) else None
                 names.add(alias or name)
     return frozenset(names)

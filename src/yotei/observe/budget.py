@@ -24,10 +24,11 @@ class BudgetExceeded(RuntimeError):
 class Ledger:
     """The statements of one request, in the order in which they were sent."""
 
-    __slots__ = ("_sent", "spent", "statements_max")
+    __slots__ = ("_sent", "expected_max", "spent", "statements_max")
 
-    def __init__(self, statements_max: int | None) -> None:
+    def __init__(self, statements_max: int | None, expected_max: int | None = None) -> None:
         self.statements_max = statements_max
+        self.expected_max = expected_max
         self.spent: list[Spent] = []
         self._sent = 0
 
@@ -46,6 +47,16 @@ class Ledger:
             raise BudgetExceeded(f"statement {name} is over the budget of {self.statements_max}; before it: {before}")
         self._sent += 1
 
+    def widen(self, expected_max: int) -> None:
+        """The request turns out to be one that may spend more; where more is refused, that bound moves too."""
+        self.expected_max = expected_max
+        if self.statements_max is not None:
+            self.statements_max = expected_max
+
+    def begin_anew(self, sent: int) -> None:
+        """Forget what was counted after `sent` statements: a transaction that PostgreSQL refused runs once more."""
+        self._sent = sent
+
     def record(self, name: str, elapsed_ms: float) -> None:
         self.spent.append(Spent(name, elapsed_ms))
 
@@ -58,9 +69,9 @@ def current() -> Ledger | None:
 
 
 @contextmanager
-def open_ledger(*, statements_max: int | None = None) -> Iterator[Ledger]:
+def open_ledger(*, statements_max: int | None = None, expected_max: int | None = None) -> Iterator[Ledger]:
     """Count the statements of the block; with `statements_max`, refuse to send more than that."""
-    ledger = Ledger(statements_max)
+    ledger = Ledger(statements_max, expected_max)
     token = _ledger.set(ledger)
     try:
         yield ledger

@@ -50,7 +50,18 @@ BUCKETS_MS: Final = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.
 STATEMENT_NAMES_MAX: Final = 1000
 OTHER_STATEMENTS: Final = "other"
 
+
+class Outrun(Exception):
+    """Somebody else committed first what this transaction was about to do: it has to look again.
+
+    Raised by the work of `Database.run`, which begins it anew as it does when PostgreSQL asks for that.
+    """
+
+    sqlstate: Final = "outrun"
+
+
 RETRYABLE: Final = (
+    Outrun,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
@@ -329,12 +340,16 @@ class Database:
 
         So `work` may run more than once: it must do nothing outside of the database.
         """
+        ledger = budget.current()
+        sent = ledger.statements if ledger is not None else 0
         for attempt in range(1, TRANSACTION_ATTEMPTS_MAX + 1):
             try:
                 async with self.transaction(actor_id) as transaction:
                     return await work(transaction)
             except RETRYABLE as error:
                 self._meter.note_retry(error.sqlstate)
+                if ledger is not None:
+                    ledger.begin_anew(sent)
                 if attempt == TRANSACTION_ATTEMPTS_MAX:
                     raise Problem(
                         Code.UNAVAILABLE,

@@ -77,3 +77,28 @@ select change_log_drop_partitions((now() at time zone 'UTC')::date - $1::integer
 -- name: applied_version
 -- The last migration that was applied.
 select coalesce(max(version), 0) as version from schema_migrations
+
+-- name: claim_key
+-- Makes an idempotency key ($2 of person $1) this request's own ($3, its hash): a row comes back when it was free, or used
+-- longer than a day ago. Somebody who has claimed it and is not done yet is waited for.
+insert into idempotency_keys as k (user_id, key, request_hash)
+values ($1::uuid, $2::text, $3::bytea)
+on conflict on constraint idempotency_keys_pkey do update
+set request_hash = excluded.request_hash, status = null, headers = null, body = null, created_at = now()
+where k.created_at < now() - interval '24 hours'
+returning k.key
+
+-- name: get_kept_answer
+-- What was answered to the request that claimed the key.
+select request_hash, status, headers::text as headers, body from idempotency_keys where user_id = $1::uuid and key = $2::text
+
+-- name: keep_answer
+-- The answer of the request that claimed the key; it commits with what the request wrote.
+update idempotency_keys set status = $3::integer, headers = $4::text::jsonb, body = $5::bytea
+where user_id = $1::uuid and key = $2::text
+
+-- name: drop_kept_answers
+-- Answers older than a day, $1 at most.
+delete from idempotency_keys
+where (user_id, key) in (select user_id, key from idempotency_keys
+                         where created_at < now() - interval '24 hours' order by created_at limit $1::integer for update skip locked)
