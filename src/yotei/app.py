@@ -85,7 +85,7 @@ def doors(config: Settings) -> Litestar:
         dependencies={"viewer": Provide(auth.provide_viewer), "writing": Provide(provide_writing)},
         guards=[strict],
         exception_handlers={Exception: answer_problem},
-        state=State({"limits": config.limits}),
+        state=State({"limits": config.limits, "horizon_days": config.booking.horizon_days}),
         lifespan=[_storage(config)],
         request_max_body_size=config.limits.body_bytes_max,
         openapi_config=description.OPENAPI,

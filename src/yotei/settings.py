@@ -146,6 +146,16 @@ class ChangeLogSettings(Section, frozen=True):
     ] = 3_600
 
 
+class BookingSettings(Section, frozen=True):
+    horizon_days: Annotated[
+        int, Meta(ge=31, le=1_830, description="Days ahead for which the rooms of a series are booked.")
+    ] = 366
+    extend_every_s: Annotated[
+        int,
+        Meta(ge=10, le=86_400, description="How often series are looked for whose rooms have to be booked further."),
+    ] = 600
+
+
 class LogSettings(Section, frozen=True):
     format: Annotated[
         Literal["auto", "console", "json"],
@@ -161,6 +171,7 @@ class Settings(Section, frozen=True):
     database: DatabaseSettings = DatabaseSettings()
     pool: PoolSettings = PoolSettings()
     limits: LimitSettings = LimitSettings()
+    booking: BookingSettings = BookingSettings()
     change_log: ChangeLogSettings = ChangeLogSettings()
     log: LogSettings = LogSettings()
 

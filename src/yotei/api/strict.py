@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.params import HeaderParameter, ParameterKwarg
+from litestar.params import HeaderParameter, QueryParameter
 
 from yotei.errors import Code, Fault, Problem
 
@@ -53,6 +53,6 @@ def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
                 kwarg = field.kwarg_definition
                 if isinstance(kwarg, HeaderParameter):
                     continue
-                alias = kwarg.query if isinstance(kwarg, ParameterKwarg) else None
+                alias = kwarg.name if isinstance(kwarg, QueryParameter) else None
                 names.add(alias or name)
     return frozenset(names)

@@ -11,10 +11,14 @@ The organizer and every attendee see it in full, whatever their role. PRIVATE an
 RFC 5545 3.8.1.3. To those who see busy times only, an event that takes no time (TRANSPARENT or CANCELLED) is nothing.
 """
 
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from yotei.events.event import Access, Stored
+from yotei.events.event import Access, Invitation, Stored
+from yotei.events.state import Guest, Row
+
+_WRITERS: Final = frozenset({"OWNER", "WRITER"})
 
 _FULL: Final = frozenset(
     {
@@ -30,10 +34,20 @@ _FULL: Final = frozenset(
 
 def access_to(event: Stored, viewer_id: UUID) -> Access | None:
     """Full, busy, or None where the viewer may not know that there is anything."""
-    if (event.role, event.visibility) in _FULL or event.organizer_id == viewer_id:
-        return Access.FULL
-    if any(invitation.user_id == viewer_id for invitation in event.attendees):
+    if sees_all(event.role, event, event.attendees, viewer_id):
         return Access.FULL
     if event.role is None or event.transparency == "TRANSPARENT" or event.status == "CANCELLED":
         return None
     return Access.BUSY
+
+
+def sees_all(role: str | None, event: Stored | Row, invited: Iterable[Invitation | Guest], viewer_id: UUID) -> bool:
+    """Whether a viewer with this role in the calendar sees the event in full."""
+    if (role, event.visibility) in _FULL or event.organizer_id == viewer_id:
+        return True
+    return any(one.user_id == viewer_id for one in invited)
+
+
+def may_write(role: str | None) -> bool:
+    """Whether this role changes events of the calendar, of those that it sees in full."""
+    return role in _WRITERS

@@ -33,12 +33,15 @@ class Invitation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):
-    """A resource that the event holds; `recurrence_id` names the instance of a series that holds it."""
+    """A resource that the event holds, or missed; `recurrence_id` names the instance of a series that does."""
 
     id: UUID
     name: str
     kind: str
     recurrence_id: datetime | None
+    start_time: datetime
+    end_time: datetime
+    is_missed: bool
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -77,6 +80,7 @@ class Stored(msgspec.Struct, frozen=True):
     organizer_avatar_url: str | None
     attendees: tuple[Invitation, ...]
     bookings: tuple[Booking, ...]
+    booked_until: datetime | None
 
     @property
     def recurs(self) -> bool:
@@ -106,6 +110,17 @@ class EventResource(msgspec.Struct, frozen=True, gc=False):
     kind: str
 
 
+class MissedBooking(msgspec.Struct, frozen=True, gc=False):
+    """A resource that an event wanted and could not have, at this time; `recurrence_id` names the instance of a
+    series."""
+
+    resource_id: UUID
+    resource_name: str
+    recurrence_id: datetime | None
+    start: datetime
+    end: datetime
+
+
 class Access(Enum):
     """How much of an event a viewer sees."""
 
@@ -116,9 +131,10 @@ class Access(Enum):
 class Event(msgspec.Struct, frozen=True):
     """An event, or one instance of a series, as one viewer sees it.
 
-    Where `access` is `busy` only the time is known: every field that could tell more is null, or empty.
-    `start_time` and `end_time` are instants; for all-day events they are midnights in the zone of the answer and
-    `start_date`, `end_date` (exclusive) are the dates. An instance of a series has `series_id` and `recurrence_id`.
+    Where `access` is `busy` only the time is known: every field that could tell more is null, or empty. `start_time`
+    and `end_time` are instants; for all-day events they are midnights in the zone of the answer and `start_date`,
+    `end_date` (exclusive) are the dates. An instance of a series has `series_id` and `recurrence_id`. The resources of
+    a series are booked up to `booked_until`, null where that is its end; `missed` lists what was taken.
     """
 
     id: UUID
@@ -154,6 +170,8 @@ class Event(msgspec.Struct, frozen=True):
     resources: tuple[EventResource, ...] | None
     room_name: str | None
     room_names: tuple[str, ...] | None
+    booked_until: datetime | None
+    missed: tuple[MissedBooking, ...] | None
     version: int | None
     created_at: datetime | None
     updated_at: datetime | None

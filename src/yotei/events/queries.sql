@@ -97,13 +97,15 @@ shown as (
                 where a.event_id = e.id
                 order by a.created_at, a.email) a) as attendees,
          (select coalesce(json_agg(b), '[]')
-          from (select r.id, r.name, r.kind, v.recurrence_id
+          from (select r.id, r.name, r.kind, v.recurrence_id, v.start_time, v.end_time, v.status = 'MISSED' as is_missed
                 from reservations v
                 join resources r on r.id = v.resource_id
-                where v.event_id = e.id and v.status = 'CONFIRMED'
+                where v.event_id = e.id and v.status in ('CONFIRMED', 'MISSED')
                   and (v.recurrence_id is null
                        or (v.recurrence_id < q.last and v.recurrence_id >= q.first - (e.end_time - e.start_time)))
-                order by v.start_time, r.id) b) as bookings
+                order by v.start_time, r.id) b) as bookings,
+         case when e.rrule is not null or e.rdates <> '{}'
+              then (select min(w.booked_until) from event_resources w where w.event_id = e.id) end as booked_until
   from asked q
   join counted n on n.rows <= q.rows_max
   cross join chosen h
@@ -117,12 +119,13 @@ select pg_current_snapshot()::text as snapshot, (select rows from counted) as ro
        (select coalesce(json_agg(s), '[]') from shown s)::text as events
 
 -- name: answer_invitation
--- One person's answer to an event that is there: touches one row of attendees (HOT), not the event.
+-- One person's answer to an event that is there: touches one row of attendees (HOT), not the event; for a series also those
+-- of its exceptions.
 update attendees a
 set response_status = $3::text, comment = $4::text, responded_at = now()
 from events e
 join calendars c on c.id = e.calendar_id
-where a.event_id = $1::uuid and a.user_id = $2::uuid
+where a.event_id in (select $1::uuid union all select o.id from events o where o.series_id = $1) and a.user_id = $2::uuid
   and e.id = a.event_id and e.deleted_at is null and c.deleted_at is null
 returning a.event_id
 
@@ -230,3 +233,204 @@ update events e
 set series_id = f.series_id, span_end = f.span_end
 from found f
 where e.id = f.id and (e.series_id, e.span_end) is distinct from (f.series_id, f.span_end)
+
+-- name: lock_for_writing
+-- Locks for writers, in the one order: calendars ($1, and those of the events), then events ($2), each by id. A series is locked
+-- by its master, for all of its overrides. `key share` on a calendar keeps it from being deleted meanwhile and nothing else.
+-- What is to be decided on is read after this, not with it: the same statement would read it as of before it waited.
+with asked as materialized (
+  select id, coalesce(series_id, id) as master_id, calendar_id from events where id = any($2::uuid[])
+),
+locked_calendars as materialized (
+  select c.id from calendars c
+  where c.id = any($1::uuid[]) or c.id in (select calendar_id from asked)
+  order by c.id
+  for key share
+),
+locked_events as materialized (
+  select e.id from events e
+  where (select count(*) from locked_calendars) >= 0 and e.id in (select master_id from asked)
+  order by e.id
+  for no key update
+)
+select (select count(*) from locked_calendars) as calendars, (select count(*) from locked_events) as events
+
+-- name: load_for_writing
+-- All that operations need to know, as JSON texts: the events $3 with the whole of their series, deleted ones too; the calendars
+-- $2 and those of the events, with the role of the viewer ($1); people by address ($4) or id ($5); resources $6 and those that
+-- the events want; who has the UIDs $8, or those of the events, in these calendars. `rows`: how many events that is; with
+-- more than $7 none come.
+with asked as materialized (
+  select id, coalesce(series_id, id) as master_id from events where id = any($3::uuid[])
+),
+part as materialized (
+  select id from asked
+  union
+  select master_id from asked
+  union
+  select o.id from asked a join events o on o.series_id = a.master_id
+),
+counted as materialized (
+  select count(*) as rows from part
+),
+event as materialized (
+  select e.id, e.calendar_id, e.organizer_id, e.uid, e.sequence, e.title, e.description, e.location, e.url, e.start_time, e.end_time,
+         nullif(e.span_end, 'infinity') as span_end, e.tzid, e.all_day, e.floating, e.rrule, e.rdates, e.exdates, e.series_id,
+         e.recurrence_id, e.this_and_future, e.status, e.transparency, e.visibility, e.properties, e.version, e.deleted_at
+  from counted n
+  join part p on n.rows <= $7::integer
+  join events e on e.id = p.id
+),
+wish as materialized (
+  select w.event_id, w.resource_id, w.policy, w.booked_until from event e join event_resources w on w.event_id = e.id
+)
+select (select rows from counted) as rows,
+       (select coalesce(json_agg(s), '[]')
+        from (select row_to_json(e) as event,
+                     (select coalesce(json_agg(a), '[]')
+                      from (select a.email, a.user_id, a.name, a.response_status, a.is_optional, a.comment, a.responded_at, a.created_at
+                            from attendees a where a.event_id = e.id order by a.created_at, a.email) a) as attendees,
+                     (select coalesce(json_agg(w), '[]')
+                      from (select w.resource_id, w.policy, w.booked_until from wish w where w.event_id = e.id order by w.resource_id) w) as wishes
+              from event e) s)::text as events,
+       (select coalesce(json_agg(c), '[]')
+        from (select c.id, c.tzid, m.role, c.deleted_at is not null as is_deleted
+              from calendars c
+              left join calendar_members m on m.calendar_id = c.id and m.user_id = $1::uuid
+              where c.id = any($2::uuid[]) or c.id in (select calendar_id from event)) c)::text as calendars,
+       (select coalesce(json_agg(u), '[]')
+        from (select u.id, u.email, u.name from users u where u.email = any($4::text[]) and u.erased_at is null
+              union
+              select u.id, u.email, u.name from users u where u.id = any($5::uuid[]) and u.deactivated_at is null) u)::text as people,
+       (select coalesce(json_agg(r), '[]')
+        from (select row_to_json(r) as resource, m.role, r.deleted_at is not null as is_deleted
+              from (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
+                           r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version, r.deleted_at
+                    from resources r
+                    where r.id = any($6::uuid[]) or r.id in (select resource_id from wish)) r
+              left join resource_members m on m.resource_id = r.id and m.user_id = $1) r)::text as resources,
+       (select coalesce(json_agg(t), '[]')
+        from (select t.id, t.calendar_id, t.uid, t.recurrence_id
+              from (select unnest($8::text[]) as uid union select uid from event) u
+              join events t on t.uid = u.uid and t.deleted_at is null
+              where t.calendar_id = any($2) or t.calendar_id in (select calendar_id from event)) t)::text as namesakes
+
+-- name: lock_shared_resources
+-- Resources that take several bookings at once are booked by one writer at a time, who chooses a free unit: by id, before
+-- `select_taken` looks which units are free. Those that take one need no lock, the constraint decides.
+select id from resources where id = any($1::uuid[]) and concurrent_bookings > 1 order by id for no key update
+
+-- name: select_taken
+-- What the events $1 hold, and what others hold of resources ($2) in the periods from $3 to $4, set-up and tear-down
+-- included, as JSON texts. `key share` keeps a resource from being deleted while it is booked.
+with resource as materialized (
+  select r.id, r.setup_minutes, r.teardown_minutes from resources r where r.id = any($2::uuid[]) order by r.id for key share
+)
+select (select coalesce(json_agg(h), '[]')
+        from (select v.id, v.resource_id, v.unit, v.event_id, v.recurrence_id, v.start_time, v.end_time,
+                     lower(v.blocked) as blocked_from, upper(v.blocked) as blocked_until, v.status
+              from reservations v
+              where v.event_id = any($1::uuid[]) and v.status <> 'CANCELLED'
+              order by v.start_time, v.id) h)::text as held,
+       (select coalesce(json_agg(t), '[]')
+        from (select distinct v.resource_id, v.unit, lower(v.blocked) as blocked_from, upper(v.blocked) as blocked_until
+              from unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[]) w(resource_id, start_time, end_time)
+              join resource r on r.id = w.resource_id
+              join reservations v
+                on v.resource_id = w.resource_id and v.status = 'CONFIRMED'
+               and v.blocked && tstzrange(w.start_time - make_interval(mins => r.setup_minutes),
+                                          w.end_time + make_interval(mins => r.teardown_minutes))
+              where v.event_id <> all($1)) t)::text as taken
+
+-- name: park_overrides
+-- Overrides that all move at once would meet each other's old places; a microsecond beside them nobody stands.
+update events set recurrence_id = recurrence_id + interval '1 microsecond' where id = any($1::uuid[])
+
+-- name: write_events
+-- A set of events as they are to be, as JSON arrays: new rows ($1), changed rows ($2), attendees put ($3) and removed ($4),
+-- resources that are wanted ($5) and no longer wanted ($6). The change log is written by triggers.
+with added as (
+  insert into events (id, calendar_id, organizer_id, uid, sequence, title, description, location, url, start_time, end_time, span_end,
+                      tzid, all_day, floating, rrule, rdates, exdates, series_id, recurrence_id, this_and_future, status,
+                      transparency, visibility, properties)
+  select r.id, r.calendar_id, r.organizer_id, r.uid, r.sequence, r.title, r.description, r.location, r.url, r.start_time, r.end_time,
+         coalesce(r.span_end, 'infinity'), r.tzid, r.all_day, r.floating, r.rrule, r.rdates, r.exdates, r.series_id, r.recurrence_id,
+         r.this_and_future, r.status, r.transparency, r.visibility, r.properties
+  from jsonb_to_recordset($1::jsonb)
+    as r(id uuid, calendar_id uuid, organizer_id uuid, uid text, sequence integer, title text, description text, location text,
+         url text, start_time timestamptz, end_time timestamptz, span_end timestamptz, tzid text, all_day boolean, floating boolean,
+         rrule text, rdates timestamptz[], exdates timestamptz[], series_id uuid, recurrence_id timestamptz, this_and_future boolean,
+         status text, transparency text, visibility text, properties text[])
+),
+changed as (
+  update events e
+  set calendar_id = r.calendar_id, uid = r.uid, sequence = r.sequence, title = r.title, description = r.description,
+      location = r.location, url = r.url, start_time = r.start_time, end_time = r.end_time,
+      span_end = coalesce(r.span_end, 'infinity'), tzid = r.tzid, all_day = r.all_day, floating = r.floating, rrule = r.rrule,
+      rdates = r.rdates, exdates = r.exdates, series_id = r.series_id, recurrence_id = r.recurrence_id, status = r.status,
+      transparency = r.transparency, visibility = r.visibility, deleted_at = r.deleted_at
+  from jsonb_to_recordset($2::jsonb)
+    as r(id uuid, calendar_id uuid, uid text, sequence integer, title text, description text, location text, url text,
+         start_time timestamptz, end_time timestamptz, span_end timestamptz, tzid text, all_day boolean, floating boolean, rrule text,
+         rdates timestamptz[], exdates timestamptz[], series_id uuid, recurrence_id timestamptz, status text, transparency text,
+         visibility text, deleted_at timestamptz)
+  where e.id = r.id
+),
+invited as (
+  insert into attendees as a (event_id, email, user_id, name, response_status, is_optional, comment, responded_at, created_at)
+  select r.event_id, r.email, r.user_id, r.name, r.response_status, r.is_optional, r.comment, r.responded_at,
+         coalesce(r.created_at, now() + r.place * interval '1 microsecond')
+  from jsonb_to_recordset($3::jsonb)
+    as r(event_id uuid, email text, user_id uuid, name text, response_status text, is_optional boolean, comment text,
+         responded_at timestamptz, created_at timestamptz, place integer)
+  on conflict on constraint attendees_pkey do update
+  set user_id = excluded.user_id, name = excluded.name, response_status = excluded.response_status,
+      is_optional = excluded.is_optional, comment = excluded.comment, responded_at = excluded.responded_at
+),
+uninvited as (
+  delete from attendees a using jsonb_to_recordset($4::jsonb) as r(event_id uuid, email text)
+  where a.event_id = r.event_id and a.email = r.email
+),
+wished as (
+  insert into event_resources (event_id, resource_id, policy, booked_until)
+  select r.event_id, r.resource_id, r.policy, r.booked_until
+  from jsonb_to_recordset($5::jsonb) as r(event_id uuid, resource_id uuid, policy text, booked_until timestamptz)
+  on conflict on constraint event_resources_pkey do update set policy = excluded.policy, booked_until = excluded.booked_until
+)
+delete from event_resources w using jsonb_to_recordset($6::jsonb) as r(event_id uuid, resource_id uuid)
+where w.event_id = r.event_id and w.resource_id = r.resource_id
+
+-- name: release_reservations
+-- Gives up reservations, by id, before others are made in the same transaction.
+delete from reservations where id = any($1::uuid[])
+
+-- name: insert_reservations
+-- Reservations, as a JSON array, in the one order: resource, unit, start. Where somebody took the place meanwhile no row comes
+-- back. Plain inserts into one slot would deadlock.
+insert into reservations (id, resource_id, unit, event_id, recurrence_id, start_time, end_time, blocked, status)
+select r.id, r.resource_id, r.unit, r.event_id, r.recurrence_id, r.start_time, r.end_time, tstzrange(r.blocked_from, r.blocked_until), r.status
+from jsonb_to_recordset($1::jsonb)
+  as r(id uuid, resource_id uuid, unit integer, event_id uuid, recurrence_id timestamptz, start_time timestamptz, end_time timestamptz,
+       blocked_from timestamptz, blocked_until timestamptz, status text)
+order by r.resource_id, r.unit, r.start_time
+on conflict on constraint reservations_no_double_booking do nothing
+returning id
+
+-- name: release_calendar
+-- Gives up all that the events of a calendar have booked.
+delete from reservations v using events e where e.calendar_id = $1::uuid and v.event_id = e.id
+
+-- name: mark_unbooked
+-- What the events of a calendar want is booked up to $2 only, so that it is booked anew.
+update event_resources w set booked_until = $2::timestamptz
+from events e
+where e.calendar_id = $1::uuid and e.deleted_at is null and e.span_end > $2 and w.event_id = e.id
+
+-- name: select_due
+-- Events that are not booked up to $1, those furthest behind first, $2 at most; none while another node is at it.
+select w.event_id
+from event_resources w
+where w.booked_until < $1::timestamptz and pg_try_advisory_xact_lock($3::bigint)
+group by w.event_id
+order by min(w.booked_until), w.event_id
+limit $2::integer

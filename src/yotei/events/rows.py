@@ -7,11 +7,14 @@ from uuid import UUID
 
 import msgspec
 
+from yotei.events.booking import Held, Taken
 from yotei.events.event import ResponseStatus, Status, Stored, Transparency, Visibility
+from yotei.events.state import CalendarState, Loaded, LoadedEvent, Namesake, PersonState, ResourceState, Row
 from yotei.storage import statements
 from yotei.storage.pool import Source
 
 _SQL: Final = statements.load("yotei.events")
+_EXTEND_LOCK_KEY: Final = 0x79_6F_74_65_69_02  # "yotei", and another number than maintenance's
 
 
 class MemberCalendar(msgspec.Struct, frozen=True, gc=False):
@@ -218,3 +221,135 @@ async def put_invited(source: Source, invited: Sequence[InvitedRow]) -> None:
 
 async def join_overrides(source: Source, calendar_id: UUID, uids: Sequence[str]) -> None:
     await source.execute(_SQL["join_overrides"], calendar_id, list(uids))
+
+
+_loaded_events: Final = msgspec.json.Decoder(tuple[LoadedEvent, ...])
+_calendar_states: Final = msgspec.json.Decoder(tuple[CalendarState, ...])
+_people: Final = msgspec.json.Decoder(tuple[PersonState, ...])
+_resource_states: Final = msgspec.json.Decoder(tuple[ResourceState, ...])
+_namesakes: Final = msgspec.json.Decoder(tuple[Namesake, ...])
+_held: Final = msgspec.json.Decoder(tuple[Held, ...])
+_taken: Final = msgspec.json.Decoder(tuple[Taken, ...])
+
+
+class PutGuest(msgspec.Struct, frozen=True, gc=False):
+    """A row of `attendees` as it is to be; `place` keeps the order of those who are invited together."""
+
+    event_id: UUID
+    email: str
+    user_id: UUID | None
+    name: str | None
+    response_status: str
+    is_optional: bool
+    comment: str | None
+    responded_at: datetime | None
+    created_at: datetime | None
+    place: int
+
+
+class PutWish(msgspec.Struct, frozen=True, gc=False):
+    """A row of `event_resources` as it is to be."""
+
+    event_id: UUID
+    resource_id: UUID
+    policy: str
+    booked_until: datetime | None
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """What `write_events` writes; what is gone is named by its key."""
+
+    added: Sequence[Row] = ()
+    changed: Sequence[Row] = ()
+    invited: Sequence[PutGuest] = ()
+    uninvited: Sequence[dict[str, object]] = ()
+    wished: Sequence[PutWish] = ()
+    unwished: Sequence[dict[str, object]] = ()
+
+
+async def lock_for_writing(source: Source, calendar_ids: Sequence[UUID], event_ids: Sequence[UUID]) -> None:
+    await source.fetchrow(_SQL["lock_for_writing"], list(calendar_ids), list(event_ids))
+
+
+async def load_for_writing(
+    source: Source,
+    viewer_id: UUID | None,
+    *,
+    calendar_ids: Sequence[UUID] = (),
+    event_ids: Sequence[UUID] = (),
+    emails: Sequence[str] = (),
+    user_ids: Sequence[UUID] = (),
+    resource_ids: Sequence[UUID] = (),
+    uids: Sequence[str] = (),
+    rows_max: int,
+) -> tuple[int, Loaded]:
+    """How many rows of events these operations are about, and unless there are too many, all of it."""
+    row = await source.fetchrow(
+        _SQL["load_for_writing"],
+        viewer_id,
+        list(calendar_ids),
+        list(event_ids),
+        list(emails),
+        list(user_ids),
+        list(resource_ids),
+        rows_max,
+        list(uids),
+    )
+    assert row is not None
+    return row["rows"], Loaded(
+        _loaded_events.decode(row["events"]),
+        _calendar_states.decode(row["calendars"]),
+        _people.decode(row["people"]),
+        _resource_states.decode(row["resources"]),
+        _namesakes.decode(row["namesakes"]),
+    )
+
+
+async def lock_shared_resources(source: Source, resource_ids: Sequence[UUID]) -> None:
+    await source.fetch(_SQL["lock_shared_resources"], list(resource_ids))
+
+
+async def select_taken(
+    source: Source, event_ids: Sequence[UUID], periods: Sequence[tuple[UUID, datetime, datetime]]
+) -> tuple[tuple[Held, ...], tuple[Taken, ...]]:
+    """What the events hold, and what others hold in the periods of resources."""
+    row = await source.fetchrow(
+        _SQL["select_taken"],
+        list(event_ids),
+        [resource_id for resource_id, _, _ in periods],
+        [start for _, start, _ in periods],
+        [end for _, _, end in periods],
+    )
+    assert row is not None
+    return _held.decode(row["held"]), _taken.decode(row["taken"])
+
+
+async def park_overrides(source: Source, event_ids: Sequence[UUID]) -> None:
+    await source.execute(_SQL["park_overrides"], list(event_ids))
+
+
+async def write_events(source: Source, diff: Diff) -> None:
+    parts = (diff.added, diff.changed, diff.invited, diff.uninvited, diff.wished, diff.unwished)
+    await source.execute(_SQL["write_events"], *(msgspec.json.encode(part).decode() for part in parts))
+
+
+async def release_reservations(source: Source, ids: Sequence[UUID]) -> None:
+    await source.execute(_SQL["release_reservations"], list(ids))
+
+
+async def insert_reservations(source: Source, made: Sequence[Held]) -> int:
+    """How many of them could be had."""
+    return len(await source.fetch(_SQL["insert_reservations"], msgspec.json.encode(made).decode()))
+
+
+async def release_calendar(source: Source, calendar_id: UUID) -> None:
+    await source.execute(_SQL["release_calendar"], calendar_id)
+
+
+async def mark_unbooked(source: Source, calendar_id: UUID, since: datetime) -> None:
+    await source.execute(_SQL["mark_unbooked"], calendar_id, since)
+
+
+async def select_due(source: Source, until: datetime, limit: int) -> list[UUID]:
+    found = await source.fetch(_SQL["select_due"], until, limit, _EXTEND_LOCK_KEY)
+    return sorted(row["event_id"] for row in found)

@@ -1,9 +1,10 @@
 """From an occurrence to what one viewer is told of it, in the zone of the answer."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from yotei.events.event import Access, Attendee, Event, EventResource, Invitation
+from yotei.events.event import Access, Attendee, Booking, Event, EventResource, Invitation, MissedBooking
 from yotei.events.instances import Occurrence
 from yotei.users.user import Person
 
@@ -50,6 +51,8 @@ def seen(one: Occurrence, access: Access, zone: ZoneInfo) -> Event:
         resources=resources if full else None,
         room_name=next((one.name for one in resources if one.kind == "ROOM"), None) if full else None,
         room_names=tuple(one.name for one in resources if one.kind == "ROOM") if full else None,
+        booked_until=event.booked_until.astimezone(zone) if full and event.booked_until is not None else None,
+        missed=_missed(one, zone) if full else None,
         version=event.version if full else None,
         created_at=event.created_at if full else None,
         updated_at=event.updated_at if full else None,
@@ -69,8 +72,26 @@ def _attendee(one: Invitation) -> Attendee:
 def _resources(one: Occurrence) -> tuple[EventResource, ...]:
     """What this instance holds; a master that stands for its whole series names each resource once."""
     held = {
-        booking.id: EventResource(booking.id, booking.name, booking.kind)
-        for booking in one.event.bookings
-        if one.recurrence_id is None or booking.recurrence_id in (None, one.recurrence_id)
+        booking.id: EventResource(booking.id, booking.name, booking.kind) for booking in _bookings(one, missed=False)
     }
     return tuple(held.values())
+
+
+def _missed(one: Occurrence, zone: ZoneInfo) -> tuple[MissedBooking, ...]:
+    return tuple(
+        MissedBooking(
+            booking.id,
+            booking.name,
+            booking.recurrence_id,
+            booking.start_time.astimezone(zone),
+            booking.end_time.astimezone(zone),
+        )
+        for booking in _bookings(one, missed=True)
+    )
+
+
+def _bookings(one: Occurrence, *, missed: bool) -> Iterator[Booking]:
+    for booking in one.event.bookings:
+        is_own = one.recurrence_id is None or booking.recurrence_id in (None, one.recurrence_id)
+        if booking.is_missed is missed and is_own:
+            yield booking

@@ -2,7 +2,7 @@
 -- Resources by name, after a place in that order. $1 kind, $2 seats at least, $3 features that it must all have,
 -- $4 $5 name and id of the last one shown, $6 how many.
 select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
-       r.setup_minutes, r.teardown_minutes, r.opening_hours::text as opening_hours, r.version
+       r.setup_minutes, r.teardown_minutes, r.opening_hours::text as opening_hours, r.booking, r.version
 from resources r
 where r.deleted_at is null
   and ($1::text is null or r.kind = $1)
@@ -15,7 +15,7 @@ limit $6::integer
 -- name: get_resources
 -- Resources by id, deleted ones left out.
 select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
-       r.setup_minutes, r.teardown_minutes, r.opening_hours::text as opening_hours, r.version
+       r.setup_minutes, r.teardown_minutes, r.opening_hours::text as opening_hours, r.booking, r.version
 from resources r
 where r.id = any($1::uuid[]) and r.deleted_at is null
 
@@ -28,7 +28,7 @@ from (
   select row_to_json(r) as resource, b.blocked
   from (
     select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
-           r.setup_minutes, r.teardown_minutes, r.opening_hours, r.version
+           r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version
     from resources r
     where r.deleted_at is null
       and ($1::uuid[] is null or r.id = any($1))

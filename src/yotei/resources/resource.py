@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 Kind = Literal["ROOM", "EQUIPMENT"]
+WhoMayBook = Literal["EVERYONE", "MEMBERS", "NOBODY"]
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -25,6 +26,7 @@ class Resource(msgspec.Struct, frozen=True):
     setup_minutes: int
     teardown_minutes: int
     opening_hours: Mapping[str, tuple[tuple[str, str], ...]] | None
+    booking: WhoMayBook
     version: int
 
 

@@ -74,7 +74,22 @@ async def select_availability(
 
 
 def _resource(row: Record) -> Resource:
-    id_, name, kind, description, location, tzid, seats, features, bookings, setup, teardown, hours, version = row
+    (
+        id_,
+        name,
+        kind,
+        description,
+        location,
+        tzid,
+        seats,
+        features,
+        bookings,
+        setup,
+        teardown,
+        hours,
+        booking,
+        version,
+    ) = row
     return Resource(
         id_,
         name,
@@ -88,5 +103,6 @@ def _resource(row: Record) -> Resource:
         setup,
         teardown,
         _hours.decode(hours or "null"),
+        booking,
         version,
     )

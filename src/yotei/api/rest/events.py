@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, delete, get, patch, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, JSONBody, Parameter, QueryParameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
@@ -21,12 +21,15 @@ from yotei.api.parameters import (
     only,
     page_size,
     parse_fields,
+    parse_time,
     parse_window,
     parse_zone,
 )
 from yotei.api.problems import refusals
-from yotei.events import read, write
+from yotei.api.writing import Writing, Written
+from yotei.events import draft, read, write
 from yotei.events.event import Event, ResponseStatus, Status
+from yotei.storage.pool import Transaction
 from yotei.users.user import Viewer
 
 Expand = Annotated[
@@ -41,6 +44,24 @@ AttendeeFilter = Annotated[
     UUID | None, Parameter(description="Only events to which this person is invited.", required=False)
 ]
 ResourceFilter = Annotated[UUID | None, Parameter(description="Only events that hold this resource.", required=False)]
+
+
+ScopeOf = Annotated[
+    draft.Scope | None,
+    QueryParameter(
+        name="scope",
+        description="How far it goes from `recurrence_id`: without it `this` where an instance is named, else `all`.",
+        required=False,
+    ),
+]
+Instance = Annotated[
+    str | None,
+    Parameter(
+        description="An instance of a series, by the `recurrence_id` that lists show. Without an offset: by its own clock.",
+        required=False,
+        max_length=40,
+    ),
+]
 
 
 class AnsweredWindow(msgspec.Struct, frozen=True):
@@ -64,6 +85,32 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     response_status: ResponseStatus
     comment: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
+
+
+class Restoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How rooms are booked again."""
+
+    booking_policy: draft.Policy | None = None
+
+
+class Moving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an event goes."""
+
+    calendar_id: UUID
+
+
+class Duplicating(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is different of the copy; a start moves the end along."""
+
+    calendar_id: UUID | None = None
+    start_time: datetime | None = None
+    title: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+
+
+class Inviting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is to be invited as well."""
+
+    attendees: Annotated[tuple[draft.Invitee, ...], msgspec.Meta(min_length=1, max_length=draft.ATTENDEES_MAX)]
 
 
 class Listing(NamedTuple):
@@ -174,17 +221,251 @@ async def get_event(
     chosen = parse_fields(fields, Event)
     event = await read.get(state.database, viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
     if chosen is not None:
-        return answer(request, only([event], chosen)[0])
-    return answer(request, event)
+        return answer(request, only([event], chosen)[0], version=event.version)
+    return answer(request, event, version=event.version)
 
 
-@post("/api/events/{event_id:uuid}/rsvp", summary="Answer an invitation", status_code=200, responses=refusals(404, 413))
+@post("/api/events", summary="Make an event", responses=refusals(404, 409, 413, 422))
+async def create_event(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    data: JSONBody[draft.NewEvent],
+    tz: Zone = None,
+) -> Response[Event]:
+    """An event, or a series, in a calendar that the caller may write, with its attendees and rooms, or not at all.
+
+    Where a room is taken the answer is 409 `room_taken` with the periods, and with what could be had instead. With
+    `booking_policy` PARTIAL a series is made all the same, and `missed` lists the instances without their room.
+    """
+    return await _write(state, viewer, writing, draft.Create(event=data), tz, created=True)
+
+
+@patch("/api/events/{event_id:uuid}", summary="Change an event", responses=refusals(404, 409, 412, 413, 422))
+async def patch_event(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    data: JSONBody[draft.EventFields],
+    extent: ScopeOf = None,
+    recurrence_id: Instance = None,
+    tz: Zone = None,
+) -> Response[Event]:
+    """Sets the fields that are given; null clears one. Rooms that are held follow the times.
+
+    Of a series: `this` changes the instance that `recurrence_id` names, `following` that one and all after it, which
+    become a series of their own, `all` the whole series. Times given with `recurrence_id` are those of that instance.
+    """
+    operation = draft.Patch(event_id=event_id, event=data, scope=extent, recurrence_id=_instance(recurrence_id))
+    return await _write(state, viewer, writing, operation, tz)
+
+
+@put("/api/events/{event_id:uuid}", summary="Replace an event", responses=refusals(404, 409, 412, 413, 422))
+async def replace_event(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    data: JSONBody[draft.WholeEvent],
+    extent: ScopeOf = None,
+    recurrence_id: Instance = None,
+    tz: Zone = None,
+) -> Response[Event]:
+    """Sets all fields: one that is not given gets its default. Attendees who stay keep their answers."""
+    operation = draft.Replace(event_id=event_id, event=data, scope=extent, recurrence_id=_instance(recurrence_id))
+    return await _write(state, viewer, writing, operation, tz)
+
+
+@delete(
+    "/api/events/{event_id:uuid}", summary="Delete an event", status_code=204, responses=refusals(404, 409, 412, 422)
+)
+async def delete_event(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    extent: ScopeOf = None,
+    recurrence_id: Instance = None,
+) -> Response[None]:
+    """Deletes an event, an instance, what follows it, or a whole series. Its rooms are free again; it can be
+    restored."""
+    operation = draft.Delete(event_id=event_id, scope=extent, recurrence_id=_instance(recurrence_id))
+    return await _write(state, viewer, writing, operation, None)
+
+
+@post(
+    "/api/events/{event_id:uuid}/restore",
+    summary="Restore an event",
+    status_code=200,
+    responses=refusals(404, 409, 412, 413, 422),
+)
+async def restore_event(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    data: JSONBody[Restoring],
+    recurrence_id: Instance = None,
+    tz: Zone = None,
+) -> Response[Event]:
+    """Undoes a deletion, of an instance with `recurrence_id`. Its rooms are booked again, 409 where they are taken."""
+    operation = draft.Restore(
+        event_id=event_id, booking_policy=data.booking_policy, recurrence_id=_instance(recurrence_id)
+    )
+    return await _write(state, viewer, writing, operation, tz)
+
+
+@post(
+    "/api/events/{event_id:uuid}/move",
+    summary="Put an event into another calendar",
+    status_code=200,
+    responses=refusals(404, 409, 412, 413, 422),
+)
+async def move_event(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    data: JSONBody[Moving],
+    tz: Zone = None,
+) -> Response[Event]:
+    """The caller must be able to write both calendars. A series moves as a whole."""
+    operation = draft.Move(event_id=event_id, calendar_id=data.calendar_id)
+    return await _write(state, viewer, writing, operation, tz)
+
+
+@post("/api/events/{event_id:uuid}/duplicate", summary="Copy an event", responses=refusals(404, 409, 412, 413, 422))
+async def duplicate_event(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    data: JSONBody[Duplicating],
+    recurrence_id: Instance = None,
+    tz: Zone = None,
+) -> Response[Event]:
+    """Another event like this one, organised by the caller; answers start anew. Of a series its rule is copied and not
+    its exceptions; with `recurrence_id` that instance becomes a single event."""
+    operation = draft.Duplicate(
+        event_id=event_id,
+        calendar_id=data.calendar_id,
+        start_time=data.start_time,
+        title=data.title,
+        recurrence_id=_instance(recurrence_id),
+    )
+    return await _write(state, viewer, writing, operation, tz, created=True)
+
+
+@post(
+    "/api/events/{event_id:uuid}/attendees",
+    summary="Invite people",
+    status_code=200,
+    responses=refusals(404, 409, 412, 413, 422),
+)
+async def invite(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    data: JSONBody[Inviting],
+    extent: ScopeOf = None,
+    recurrence_id: Instance = None,
+    tz: Zone = None,
+) -> Response[Event]:
+    """Adds attendees, by id or by e-mail address. Who is invited already stays as they are. No mail is sent."""
+    operation = draft.Invite(
+        event_id=event_id, attendees=data.attendees, scope=extent, recurrence_id=_instance(recurrence_id)
+    )
+    return await _write(state, viewer, writing, operation, tz)
+
+
+@delete(
+    "/api/events/{event_id:uuid}/attendees/{email:str}",
+    summary="Remove an attendee",
+    status_code=200,
+    responses=refusals(404, 409, 412, 422),
+)
+async def uninvite(
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    email: FromPath[str],
+    extent: ScopeOf = None,
+    recurrence_id: Instance = None,
+    tz: Zone = None,
+) -> Response[Event]:
+    """Takes an invitation back."""
+    operation = draft.Uninvite(event_id=event_id, email=email, scope=extent, recurrence_id=_instance(recurrence_id))
+    return await _write(state, viewer, writing, operation, tz)
+
+
+@post(
+    "/api/events/{event_id:uuid}/rsvp",
+    summary="Answer an invitation",
+    status_code=200,
+    responses=refusals(404, 409, 412, 413, 422),
+)
 async def answer_invitation(
-    state: State, viewer: NamedDependency[Viewer], event_id: FromPath[UUID], data: JSONBody[Answer], tz: Zone = None
-) -> Event:
-    """Sets the caller's own answer. One need not be a member of the calendar, only invited."""
-    await write.answer_invitation(state.database, viewer, event_id, data.response_status, data.comment)
-    return await read.get(state.database, viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
+    state: State,
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    event_id: FromPath[UUID],
+    data: JSONBody[Answer],
+    recurrence_id: Instance = None,
+    tz: Zone = None,
+) -> Response[Event]:
+    """Sets the caller's own answer, to the event or the whole series; with `recurrence_id` to that instance.
+
+    One need not be a member of the calendar, only invited.
+    """
+    if recurrence_id is not None or writing.expected is not None:
+        operation = draft.Respond(
+            event_id=event_id,
+            response_status=data.response_status,
+            comment=data.comment,
+            recurrence_id=_instance(recurrence_id),
+        )
+        return await _write(state, viewer, writing, operation, tz)
+    zone = parse_zone(tz, viewer.tzid)
+
+    async def work(tx: Transaction) -> Written:
+        await write.answer_invitation(tx, viewer, event_id, data.response_status, data.comment)
+        event = await read.get(tx, viewer, event_id, zone, now=datetime.now(UTC))
+        return Written(event, version=event.version)
+
+    return await writing.run(work)
+
+
+async def _write(
+    state: State,
+    viewer: Viewer,
+    writing: Writing,
+    operation: draft.AnyOperation,
+    tz: str | None,
+    *,
+    created: bool = False,
+) -> Response[Any]:
+    """One operation and the event as it is then, in one transaction."""
+    zone = parse_zone(tz, viewer.tzid)
+    now = datetime.now(UTC)
+
+    async def work(tx: Transaction) -> Written:
+        done = await write.apply_one(
+            tx, viewer, operation, now=now, horizon_days=state.horizon_days, expected=writing.expected
+        )
+        if done.is_gone:
+            return Written(None)
+        event = await read.get(tx, viewer, done.event_id, zone, now=now)
+        status = 201 if created else 200
+        return Written(event, status, event.version, f"/api/events/{event.id}" if done.is_new else None)
+
+    return await writing.run(work)
+
+
+def _instance(recurrence_id: str | None) -> datetime | None:
+    return parse_time(recurrence_id, "query.recurrence_id")
 
 
 def _answer(request: Request[Any, Any, Any], page: read.Page, chosen: tuple[str, ...] | None) -> Response[EventList]:
@@ -197,4 +478,19 @@ def _answer(request: Request[Any, Any, Any], page: read.Page, chosen: tuple[str,
     return answer(request, listed)
 
 
-ROUTES: Final = (list_calendar_events, list_events, list_agenda, get_event, answer_invitation)
+ROUTES: Final = (
+    list_calendar_events,
+    list_events,
+    list_agenda,
+    get_event,
+    create_event,
+    patch_event,
+    replace_event,
+    delete_event,
+    restore_event,
+    move_event,
+    duplicate_event,
+    invite,
+    uninvite,
+    answer_invitation,
+)
