@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -31,12 +32,15 @@ from yotei.api.rate import Buckets, rate_limited
 from yotei.api.rest import calendars, events, resources, tokens, users
 from yotei.api.strict import strict
 from yotei.api.writing import KEY, REPLAYED, provide_writing
+from yotei.events import write as events_write
 from yotei.observe import log
 from yotei.settings import Settings
 from yotei.storage import idempotency, maintenance
 from yotei.storage.pool import Database, pool_size_default
 
 MAINTENANCE_RETRY_S: Final = 60
+# Between two batches of series that are booked further: there may be many, and requests come first.
+EXTEND_PAUSE_S: Final = 1.0
 
 logger = structlog.get_logger()
 
@@ -118,13 +122,14 @@ def _storage(config: Settings) -> "type[AbstractAsyncContextManager[None]]":
             application_name="yotei",
         )
         app.state.database = database
-        upkeep = asyncio.create_task(_maintain(database, config))
+        upkeep = [asyncio.create_task(task(database, config)) for task in (_maintain, _extend_bookings)]
         try:
             logger.info("worker_started", pid=os.getpid())
             yield
         finally:
-            upkeep.cancel()
-            await asyncio.gather(upkeep, return_exceptions=True)
+            for task in upkeep:
+                task.cancel()
+            await asyncio.gather(*upkeep, return_exceptions=True)
             await database.close()
 
     return storage  # type: ignore[return-value]
@@ -140,6 +145,21 @@ async def _maintain(database: Database, config: Settings) -> None:
             pause_s = log_.maintain_every_s
         except Exception as error:
             logger.warning("maintenance_failed", error=type(error).__name__, exc_info=error)
+            pause_s = MAINTENANCE_RETRY_S
+        await asyncio.sleep(pause_s)
+
+
+async def _extend_bookings(database: Database, config: Settings) -> None:
+    """Book the rooms of series further as time goes on, as long as the worker lives."""
+    booking = config.booking
+    while True:
+        try:
+            seen_to = await events_write.extend(database, now=datetime.now(UTC), horizon_days=booking.horizon_days)
+            if seen_to:
+                logger.info("bookings_extended", events=seen_to)
+            pause_s: float = EXTEND_PAUSE_S if seen_to else booking.extend_every_s
+        except Exception as error:
+            logger.warning("extending_bookings_failed", error=type(error).__name__, exc_info=error)
             pause_s = MAINTENANCE_RETRY_S
         await asyncio.sleep(pause_s)
 

@@ -16,6 +16,7 @@ Tree = dict[str, Any]
 
 _IN_THE_PATH: Final = {
     "calendar_id": "Id of the calendar.",
+    "email": "Address of the attendee.",
     "event_id": "Id of the event; all instances of a series share that of the series.",
     "resource_id": "Id of the room or piece of equipment.",
     "token_id": "Id of the token, which is not the secret.",

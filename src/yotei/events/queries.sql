@@ -430,7 +430,7 @@ where e.calendar_id = $1::uuid and e.deleted_at is null and e.span_end > $2 and 
 -- Events that are not booked up to $1, those furthest behind first, $2 at most; none while another node is at it.
 select w.event_id
 from event_resources w
-where w.booked_until < $1::timestamptz and pg_try_advisory_xact_lock($3::bigint)
+where w.booked_until < $1::timestamptz and (select pg_try_advisory_xact_lock($3::bigint))
 group by w.event_id
 order by min(w.booked_until), w.event_id
 limit $2::integer

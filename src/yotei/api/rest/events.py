@@ -57,7 +57,7 @@ ScopeOf = Annotated[
 Instance = Annotated[
     str | None,
     Parameter(
-        description="An instance of a series, by the `recurrence_id` that lists show. Without an offset: by its own clock.",
+        description="An instance of a series: the `recurrence_id` that lists show; without an offset by its own clock.",
         required=False,
         max_length=40,
     ),
