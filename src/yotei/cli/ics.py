@@ -71,7 +71,14 @@ async def _import_all(database: Database, target: Target, files: Sequence[Path])
     failures: list[tuple[Path, str]] = []
     for file in track(files, "Importing", console=Console(stderr=True)):
         try:
-            reports.append((file, await ics.import_calendar(database, target, file.read_bytes(), file_name=file.stem)))
+            reports.append(
+                (
+                    file,
+                    await ics.import_calendar(
+                        database, target, file.read_bytes(), file_name=file.stem, now=datetime.now(UTC)
+                    ),
+                )
+            )
         except NotICalendar as error:
             failures.append((file, str(error)))
         except OSError as error:

@@ -17,7 +17,7 @@ import msgspec
 
 from yotei.calendars import rows as calendars
 from yotei.errors import not_found
-from yotei.events import rows
+from yotei.events import rows, write
 from yotei.events.rows import Content, ImportedRow, InvitedRow, KnownPerson
 from yotei.ical import Attendee, Finding, ParsedCalendar, ParsedEvent, parse_calendar, span, write_calendar
 from yotei.ical.lines import read_calendars
@@ -71,7 +71,9 @@ class ImportReport(msgspec.Struct, frozen=True):
     repaired: tuple[Finding, ...]
 
 
-async def import_calendar(database: Database, target: Target, data: bytes, *, file_name: str) -> ImportReport:
+async def import_calendar(
+    database: Database, target: Target, data: bytes, *, file_name: str, now: datetime
+) -> ImportReport:
     """Bring a file into a calendar, whole or not at all. A new calendar without a name takes the file's.
 
     Raises `NotICalendar` when it is none, and Problem `not_found` when there is no such calendar.
@@ -84,7 +86,7 @@ async def import_calendar(database: Database, target: Target, data: bytes, *, fi
         calendar_id = await _calendar(tx, target, parsed, file_name)
         tally = _Tally(0, 0, 0)
         for chunk in _chunks(kept):
-            tally = tally.plus(await _import_chunk(tx, calendar_id, target.owner.id, chunk))
+            tally = tally.plus(await _import_chunk(tx, calendar_id, target.owner.id, chunk, now))
         return calendar_id, tally
 
     calendar_id, tally = await database.run(work, actor_id=target.owner.id)
@@ -159,7 +161,9 @@ def _chunks(events: Sequence[ParsedEvent]) -> Iterator[Sequence[ParsedEvent]]:
         yield ordered[at : at + CHUNK_EVENTS]
 
 
-async def _import_chunk(tx: Source, calendar_id: UUID, owner_id: UUID, chunk: Sequence[ParsedEvent]) -> _Tally:
+async def _import_chunk(
+    tx: Source, calendar_id: UUID, owner_id: UUID, chunk: Sequence[ParsedEvent], now: datetime
+) -> _Tally:
     uids = sorted({one.uid for one in chunk})
     stored = await _stored(tx, calendar_id, uids)
     people = await rows.select_people_by_email(tx, sorted(set(_emails(chunk))))
@@ -194,6 +198,9 @@ async def _import_chunk(tx: Source, calendar_id: UUID, owner_id: UUID, chunk: Se
         await rows.put_invited(tx, invited)
     if added or updated:
         await rows.join_overrides(tx, calendar_id, uids)
+        # A file says nothing of rooms: they follow the times, and a new exception wants those of its series.
+        changed = [one.id for one in (*added, *updated)]
+        await write.rebook(tx, await rows.inherit_wishes(tx, changed), now=now)
     return _Tally(len(added), len(updated), len(chunk) - len(added) - len(updated))
 
 

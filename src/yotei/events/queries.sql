@@ -434,3 +434,20 @@ where w.booked_until < $1::timestamptz and (select pg_try_advisory_xact_lock($3:
 group by w.event_id
 order by min(w.booked_until), w.event_id
 limit $2::integer
+
+-- name: inherit_wishes
+-- Exceptions among the events $1 that want nothing yet want what their series wants. Comes back: all of $1, and their series,
+-- that want anything.
+with inherited as (
+  insert into event_resources (event_id, resource_id, policy)
+  select o.id, w.resource_id, w.policy
+  from events o
+  join event_resources w on w.event_id = o.series_id
+  where o.id = any($1::uuid[]) and not exists (select from event_resources x where x.event_id = o.id)
+  returning event_id
+)
+select event_id from inherited
+union
+select w.event_id from event_resources w where w.event_id = any($1)
+union
+select w.event_id from events o join event_resources w on w.event_id = o.series_id where o.id = any($1)

@@ -353,3 +353,8 @@ async def mark_unbooked(source: Source, calendar_id: UUID, since: datetime) -> N
 async def select_due(source: Source, until: datetime, limit: int) -> list[UUID]:
     found = await source.fetch(_SQL["select_due"], until, limit, _EXTEND_LOCK_KEY)
     return sorted(row["event_id"] for row in found)
+
+
+async def inherit_wishes(source: Source, event_ids: Sequence[UUID]) -> list[UUID]:
+    """The events, and their series, that want resources."""
+    return sorted(row["event_id"] for row in await source.fetch(_SQL["inherit_wishes"], list(event_ids)))

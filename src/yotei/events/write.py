@@ -53,6 +53,8 @@ ROUNDS_MAX: Final = 5
 HORIZON_DAYS_DEFAULT: Final = 366
 EXTENDED_AT_ONCE_MAX: Final = 200
 """Events whose bookings one transaction extends."""
+REBOOKED_ROWS_MAX: Final = 1_000_000
+"""Rows that they may be about, their series with all exceptions: these were written within their own bounds."""
 ALTERNATIVES_MAX: Final = 5
 _ALTERNATIVE_DAYS: Final = 7
 
@@ -139,19 +141,26 @@ async def extend(database: Database, *, now: datetime, horizon_days: int = HORIZ
     """
 
     async def work(tx: Source) -> int:
-        horizon = now + timedelta(days=horizon_days)
         # A day of delay each time would be a transaction for every series on every day.
         due = await rows.select_due(tx, now + timedelta(days=horizon_days * 9 // 10), EXTENDED_AT_ONCE_MAX)
-        if due:
-            await rows.lock_for_writing(tx, (), due)
-            _, loaded = await rows.load_for_writing(tx, None, event_ids=due, rows_max=ROWS_MAX)
-            state = State(_NOBODY, now, loaded)
-            there = [id_ for id_ in due if id_ in state.rows]
-            bookings, _ = await _book(tx, state, there, horizon, refuse=False)
-            await _write(tx, state, bookings)
+        await rebook(tx, due, now=now, horizon_days=horizon_days)
         return len(due)
 
     return await database.run(work)
+
+
+async def rebook(
+    tx: Source, event_ids: Sequence[UUID], *, now: datetime, horizon_days: int = HORIZON_DAYS_DEFAULT
+) -> None:
+    """Book what events that are there need by now; what is taken becomes MISSED, whatever the policy."""
+    if not event_ids:
+        return
+    await rows.lock_for_writing(tx, (), event_ids)
+    _, loaded = await rows.load_for_writing(tx, None, event_ids=event_ids, rows_max=REBOOKED_ROWS_MAX)
+    state = State(_NOBODY, now, loaded)
+    there = [id_ for id_ in event_ids if id_ in state.rows]
+    bookings, _ = await _book(tx, state, there, now + timedelta(days=horizon_days), refuse=False)
+    await _write(tx, state, bookings)
 
 
 _NOBODY: Final = Viewer(UUID(int=0), "UTC", False, frozenset(), None)

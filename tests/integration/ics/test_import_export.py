@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.conftest import Budget
+from tests.integration.rows import a_booking, a_room, insert
 from yotei import seed
 from yotei.calendars.write import install_user
 from yotei.cli.ics import _import_all
@@ -44,7 +45,7 @@ async def a_target(database: Database, name: str | None = "Imported") -> Target:
 
 
 async def put(database: Database, target: Target, *components: str) -> ImportReport:
-    return await ics.import_calendar(database, target, a_file(*components), file_name="a file")
+    return await ics.import_calendar(database, target, a_file(*components), file_name="a file", now=NOW)
 
 
 async def rows(database: Database, sql: str) -> list[tuple[object, ...]]:
@@ -85,10 +86,10 @@ async def test_a_real_file_comes_out_with_the_same_instances_and_goes_in_again_u
     target = await a_target(database)
     data = read(file)
 
-    first = await ics.import_calendar(database, target, data, file_name=file.stem)
+    first = await ics.import_calendar(database, target, data, file_name=file.stem, now=NOW)
     exported = await ics.export_calendar(database, first.calendar_id, now=NOW)
-    again = await ics.import_calendar(database, target, data, file_name=file.stem)
-    back = await ics.import_calendar(database, target, exported, file_name=file.stem)
+    again = await ics.import_calendar(database, target, data, file_name=file.stem, now=NOW)
+    back = await ics.import_calendar(database, target, exported, file_name=file.stem, now=NOW)
 
     assert first.added == first.events + first.series + first.overrides > 0
     before = parse_calendar(data, default_tzid=target.owner.tzid)
@@ -174,7 +175,7 @@ async def test_a_file_that_is_no_calendar_changes_nothing_not_even_the_calendar(
     before = await rows(database, "select count(*) from calendars")
 
     with pytest.raises(NotICalendar):
-        await ics.import_calendar(database, target, b"<html></html>", file_name="a file")
+        await ics.import_calendar(database, target, b"<html></html>", file_name="a file", now=NOW)
 
     assert await rows(database, "select count(*) from calendars") == before
 
@@ -347,7 +348,7 @@ async def test_a_seeded_calendar_imported_into_itself_changes_nothing(database: 
 
     exported = await ics.export_calendar(database, calendar_id, now=NOW)
     report = await ics.import_calendar(
-        database, Target(owner=owner, calendar_id=calendar_id), exported, file_name="a file"
+        database, Target(owner=owner, calendar_id=calendar_id), exported, file_name="a file", now=NOW
     )
 
     assert report.unchanged > 200
@@ -405,3 +406,40 @@ async def test_a_file_that_the_database_refuses_does_not_keep_out_the_others(
     told = [line for line in shown.err.splitlines() if "not imported" in line]
     assert told[0].endswith("known.ics: not imported: title: expected at most 500 characters")
     assert 'unknown.ics: not imported: new row for relation "events" violates' in told[1]
+
+
+async def test_a_room_follows_a_time_that_a_file_changes(database: Database) -> None:
+    target = await a_target(database)
+    await put(database, target, an_event("one", "SEQUENCE:0", "DTEND:20261201T110000Z"))
+    ((event_id,),) = await rows(database, "select id from events")
+    assert isinstance(event_id, UUID)
+    room = await a_room(database)
+    await insert(database, "event_resources", {"event_id": event_id, "resource_id": room, "policy": "ALL"})
+    await a_booking(database, room, event_id, datetime(2026, 12, 1, 10, tzinfo=UTC))
+
+    later = ("SEQUENCE:1", "DTEND:20261201T160000Z")
+    await put(database, target, an_event("one", *later, start="DTSTART:20261201T150000Z"))
+
+    assert await rows(database, "select start_time from reservations") == [(datetime(2026, 12, 1, 15, tzinfo=UTC),)]
+
+
+async def test_an_exception_from_a_file_holds_the_room_of_its_series(database: Database) -> None:
+    target = await a_target(database)
+    hour = "DTEND:20261201T110000Z"
+    await put(database, target, an_event("one", hour, "RRULE:FREQ=DAILY;COUNT=3"))
+    ((event_id,),) = await rows(database, "select id from events")
+    assert isinstance(event_id, UUID)
+    room = await a_room(database)
+    await insert(database, "event_resources", {"event_id": event_id, "resource_id": room, "policy": "ALL"})
+
+    moved = an_event(
+        "one", "RECURRENCE-ID:20261202T100000Z", "DTEND:20261202T160000Z", start="DTSTART:20261202T150000Z"
+    )
+    await put(database, target, an_event("one", hour, "SEQUENCE:1", "RRULE:FREQ=DAILY;COUNT=3"), moved)
+
+    held = await rows(database, "select start_time, recurrence_id is null from reservations order by start_time")
+    assert held == [
+        (datetime(2026, 12, 1, 10, tzinfo=UTC), False),
+        (datetime(2026, 12, 2, 15, tzinfo=UTC), True),
+        (datetime(2026, 12, 3, 10, tzinfo=UTC), False),
+    ]
