@@ -189,8 +189,8 @@ def assign(
     units = _Units()
     for one in taken:
         units.take(one.resource_id, one.unit, one.blocked_from, one.blocked_until)
-    kept, released = _split(state, wanted, held)
-    for kept_one in kept.values():
+    kept, past, released = _split(state, wanted, held)
+    for kept_one in (*kept.values(), *past):
         units.take(kept_one.resource_id, kept_one.unit, kept_one.blocked_from, kept_one.blocked_until)
     before = {_key(one): one for one in released}
     made: list[Held] = []
@@ -235,10 +235,11 @@ def _place(want: Want) -> tuple[_Key, datetime, datetime]:
 
 def _split(
     state: State, wanted: Sequence[Want], held: Sequence[Held]
-) -> tuple[dict[tuple[_Key, datetime, datetime], Held], list[Held]]:
-    """What is held and still wanted, and what is to be given up. The past of a series that goes on stays as it was."""
+) -> tuple[dict[tuple[_Key, datetime, datetime], Held], list[Held], list[Held]]:
+    """What is held and still wanted; the past of series that go on, which stays as it was; and what is given up."""
     needed = {_place(want) for want in wanted}
     kept: dict[tuple[_Key, datetime, datetime], Held] = {}
+    past: list[Held] = []
     released: list[Held] = []
     for one in held:
         place = (_key(one), one.start_time, one.end_time)
@@ -249,7 +250,9 @@ def _split(
             kept[place] = one
         elif not (is_past and is_wished):
             released.append(one)
-    return kept, released
+        elif one.status == "CONFIRMED":
+            past.append(one)
+    return kept, past, released
 
 
 def _reservation(want: Want, resource: Resource) -> Held:

@@ -237,7 +237,8 @@ where e.id = f.id and (e.series_id, e.span_end) is distinct from (f.series_id, f
 -- name: lock_for_writing
 -- Locks for writers, in the one order: calendars ($1, and those of the events), then events ($2), each by id. A series is locked
 -- by its master, for all of its overrides. `key share` on a calendar keeps it from being deleted meanwhile and nothing else.
--- What is to be decided on is read after this, not with it: the same statement would read it as of before it waited.
+-- What is to be decided on is read after this, not with it: the same statement would read it as of before it waited. So what
+-- was locked comes back, to be compared with what is read: an event may have been moved meanwhile.
 with asked as materialized (
   select id, coalesce(series_id, id) as master_id, calendar_id from events where id = any($2::uuid[])
 ),
@@ -253,7 +254,7 @@ locked_events as materialized (
   order by e.id
   for no key update
 )
-select (select count(*) from locked_calendars) as calendars, (select count(*) from locked_events) as events
+select array(select id from locked_calendars) as calendars, array(select id from locked_events) as events
 
 -- name: load_for_writing
 -- All that operations need to know, as JSON texts: the events $3 with the whole of their series, deleted ones too; the calendars

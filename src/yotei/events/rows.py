@@ -267,8 +267,13 @@ class Diff(msgspec.Struct, frozen=True):
     unwished: Sequence[dict[str, object]] = ()
 
 
-async def lock_for_writing(source: Source, calendar_ids: Sequence[UUID], event_ids: Sequence[UUID]) -> None:
-    await source.fetchrow(_SQL["lock_for_writing"], list(calendar_ids), list(event_ids))
+async def lock_for_writing(
+    source: Source, calendar_ids: Sequence[UUID], event_ids: Sequence[UUID]
+) -> tuple[frozenset[UUID], frozenset[UUID]]:
+    """The calendars and the masters and single events that are locked now."""
+    row = await source.fetchrow(_SQL["lock_for_writing"], list(calendar_ids), list(event_ids))
+    assert row is not None
+    return frozenset(row["calendars"]), frozenset(row["events"])
 
 
 async def load_for_writing(

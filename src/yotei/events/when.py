@@ -191,7 +191,7 @@ def checked(row: Row) -> Row:
                 raise _invalid_rule("COUNT", f"expected at most {COUNT_MAX}")
             if ical.rule_never_fires(series):
                 raise _invalid_rule("RRULE", "it never fires")
-            _check_density(series)
+            _check_density(series, parse_rule(row.rrule, lenient=True))
         ends = ical.span(series)[1]
     except RecurrenceError as error:
         raise _invalid_rule(error.field, error.reason) from None
@@ -200,7 +200,15 @@ def checked(row: Row) -> Row:
     return msgspec.structs.replace(row, span_end=ends)
 
 
-def _check_density(series: ical.Series) -> None:
+def _check_density(series: ical.Series, rule: Rule) -> None:
+    hours, minutes, seconds = (max(len(part), 1) for part in (rule.byhour, rule.byminute, rule.bysecond))
+    a_day = {
+        "HOURLY": 24 * minutes * seconds / rule.interval,
+        "MINUTELY": 1_440 * seconds / rule.interval,
+        "SECONDLY": 86_400 / rule.interval,
+    }.get(rule.freq, hours * minutes * seconds)
+    if a_day * _YEAR.days <= INSTANCES_A_YEAR_MAX:
+        return
     try:
         ical.instances(series, series.start_time, series.start_time + _YEAR, limit=INSTANCES_A_YEAR_MAX)
     except TooManyInstances:

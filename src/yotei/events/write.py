@@ -13,7 +13,7 @@ where somebody was faster the transaction is begun anew (`Outrun`) and finds out
 An answer to an invitation alone is no such thing: it touches the attendee's row and nothing else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -155,8 +155,9 @@ async def rebook(
     """Book what events that are there need by now; what is taken becomes MISSED, whatever the policy."""
     if not event_ids:
         return
-    await rows.lock_for_writing(tx, (), event_ids)
+    locked = await rows.lock_for_writing(tx, (), event_ids)
     _, loaded = await rows.load_for_writing(tx, None, event_ids=event_ids, rows_max=REBOOKED_ROWS_MAX)
+    _check_locked(loaded, event_ids, locked)
     state = State(_NOBODY, now, loaded)
     there = [id_ for id_ in event_ids if id_ in state.rows]
     bookings, _ = await _book(tx, state, there, now + timedelta(days=horizon_days), refuse=False)
@@ -170,8 +171,7 @@ _NOBODY: Final = Viewer(UUID(int=0), "UTC", False, frozenset(), None)
 async def _load(tx: Source, viewer_id: UUID, operations: Sequence[AnyOperation]) -> Loaded:
     event_ids = {one.event_id for one in operations if not isinstance(one, Create)}
     calendar_ids = set(_calendar_ids(operations))
-    if event_ids or calendar_ids:
-        await rows.lock_for_writing(tx, sorted(calendar_ids), sorted(event_ids))
+    locked = await rows.lock_for_writing(tx, sorted(calendar_ids), sorted(event_ids))
     invitees = [one for operation in operations for one in _invitees(operation)]
     fields = [one.event for one in operations if isinstance(one, Create | Patch | Replace)]
     count, loaded = await rows.load_for_writing(
@@ -187,7 +187,18 @@ async def _load(tx: Source, viewer_id: UUID, operations: Sequence[AnyOperation])
     )
     if count > ROWS_MAX:
         raise Problem(Code.CONFLICT, f"These operations are about more than {ROWS_MAX} events; send fewer at once.")
+    _check_locked(loaded, event_ids, locked)
     return loaded
+
+
+def _check_locked(loaded: Loaded, event_ids: Collection[UUID], locked: tuple[frozenset[UUID], frozenset[UUID]]) -> None:
+    """Raises Outrun when an event was put into another calendar, or another series, just before it was locked."""
+    calendars_locked, events_locked = locked
+    for one in loaded.events:
+        event = one.event
+        master_id = event.series_id or event.id
+        if event.id in event_ids and (event.calendar_id not in calendars_locked or master_id not in events_locked):
+            raise Outrun
 
 
 def _calendar_ids(operations: Iterable[AnyOperation]) -> Iterable[UUID]:
