@@ -29,7 +29,7 @@ from yotei.api.pages import door as pages
 from yotei.api.problems import answer_problem
 from yotei.api.proxies import behind_proxies
 from yotei.api.rate import Buckets, rate_limited
-from yotei.api.rest import calendars, events, resources, tokens, users
+from yotei.api.rest import calendars, changes, events, resources, tokens, users
 from yotei.api.strict import strict
 from yotei.api.writing import KEY, REPLAYED, provide_writing
 from yotei.events import write as events_write
@@ -79,6 +79,7 @@ def doors(config: Settings) -> Litestar:
         route_handlers=[
             Router("/", route_handlers=events.ROUTES, tags=["Events"]),
             Router("/", route_handlers=calendars.ROUTES, tags=["Calendars"]),
+            Router("/", route_handlers=changes.ROUTES, tags=["Sync"]),
             Router("/", route_handlers=resources.ROUTES, tags=["Rooms and equipment"]),
             Router("/", route_handlers=users.ROUTES, tags=["People"]),
             Router("/", route_handlers=tokens.ROUTES, tags=["Tokens"]),

@@ -60,3 +60,13 @@ on conflict (user_id, calendar_id) do update set role = excluded.role
 -- name: count_other_owners
 -- How many owners a calendar has besides one person.
 select count(*) as others from calendar_members where calendar_id = $1::uuid and role = 'OWNER' and user_id <> $2::uuid
+
+-- name: get_members
+-- Some members ($3) of one calendar ($2). The viewer ($1) must be a member; one who sees busy times only is shown the owners and
+-- themself.
+select m.calendar_id, m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at
+from calendar_members v
+join calendars c on c.id = v.calendar_id and c.deleted_at is null
+join calendar_members m on m.calendar_id = v.calendar_id and m.user_id = any($3::uuid[])
+join users u on u.id = m.user_id
+where v.user_id = $1::uuid and v.calendar_id = $2::uuid and (v.role <> 'FREE_BUSY' or m.role = 'OWNER' or m.user_id = v.user_id)

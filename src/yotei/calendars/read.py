@@ -66,3 +66,13 @@ async def members(
     for calendar_id, member in await rows.list_members(source, viewer.user_id, calendar_ids, limit_each):
         by_calendar[calendar_id].append(member)
     return [tuple(by_calendar[one]) if one in by_calendar else None for one in calendar_ids]
+
+
+async def get_members(
+    source: Source, viewer: Viewer, calendar_id: UUID, user_ids: Sequence[UUID]
+) -> list[Member | None]:
+    """These people as members of a calendar, None for who is none, or is not shown. One statement."""
+    viewer.need("read")
+    assert len(user_ids) <= MEMBERS_MAX
+    by_id = {one.user.id: one for one in await rows.get_members(source, viewer.user_id, calendar_id, user_ids)}
+    return [by_id.get(one) for one in user_ids]

@@ -31,6 +31,10 @@ async def list_members(
     return [_member(*row) for row in found]
 
 
+async def get_members(source: Source, user_id: UUID, calendar_id: UUID, user_ids: Sequence[UUID]) -> list[Member]:
+    return [_member(*row)[1] for row in await source.fetch(_SQL["get_members"], user_id, calendar_id, list(user_ids))]
+
+
 async def insert_calendar(
     source: Source,
     calendar_id: UUID,

@@ -2,8 +2,8 @@
 
 A backup appears under its name when it is complete, never half. A restore goes into a database beside the one in use
 and takes its name at the end, so that a broken file changes nothing. The change log is not restored: its transaction
-ids belong to the server that wrote them. The new database has another epoch (`change_log.epoch`), so every position
-and every cached value of before is void, as it must be.
+ids belong to the server that wrote them; it begins with one row for all that was loaded. The new database has another
+epoch (`change_log.Position.epoch`), so every position and every cached value of before is void, as it must be.
 """
 
 import asyncio
@@ -87,8 +87,13 @@ from pg_db_role_setting s join pg_roles r on r.oid = s.setrole join pg_database 
 where r.rolname = current_user and d.datname = current_database()"""
 
 
+_LOG_LOAD: Final = """
+insert into change_log (scope_kind, scope_id, entity, entity_id, op)
+select 'system', id, 'bulk', id, 'load' from (select '00000000-0000-0000-0000-000000000000'::uuid as id) s"""
+
+
 async def _check(url: str, file: Path) -> None:
-    """A Yotei of this version or an older one; and empty its change log."""
+    """A Yotei of this version or an older one; and begin its change log anew."""
     try:
         status = await migrate.status(url)
     except migrate.MigrationError as error:
@@ -98,6 +103,7 @@ async def _check(url: str, file: Path) -> None:
     async with _connection(url) as fresh:
         if await fresh.fetchval("select to_regclass('change_log')") is not None:
             await fresh.execute("truncate change_log, change_log_forgotten")
+            await fresh.execute(_LOG_LOAD)
 
 
 async def _exchange(admin: "asyncpg.Connection[Record]", name: str) -> None:

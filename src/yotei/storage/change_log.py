@@ -10,6 +10,10 @@ oldest of them counts: still exactly once, but delayed by a long writer on the p
 
 An answer has a bound. A page that is full leaves a position in the middle: the snapshot that the page was read
 under is kept until its last page, and the next page goes on after the last row, so the set that is paged is fixed.
+
+Transaction ids mean something in one history only. A position carries the epoch of its own, and in another one (after
+a fail-over or a restore) it is forgotten. Whether it is, is looked up by the statement that reads the changes: asked
+before it, a day could be dropped in between.
 """
 
 import re
@@ -29,6 +33,8 @@ from yotei.storage.pool import Source
 PAGE_SIZE_DEFAULT: Final = 10_000
 # A position younger than this cannot have been forgotten: partitions live for days.
 FORGOTTEN_AGE_MIN_S: Final = 3_600
+TRANSACTION_S_MAX: Final = 604_800
+"""The most that `change_log.transaction_max_s` can be: nothing that becomes visible now was written longer ago."""
 # xip lists are as long as there are open transactions; a longer token is not one of ours.
 RUNNING_MAX: Final = 10_000
 XID_MAX: Final = 2**64 - 1
@@ -37,12 +43,13 @@ TAKEN_AT_MS_MAX: Final = 253_402_300_799_999
 
 _SQL: Final = statements.load("yotei.storage")
 _TOKEN: Final = re.compile(
+    r"(?:(\d{1,20}\.\d{1,10}\.\d{1,10})\.)?"
     r"(\d{1,20}):(\d{1,20}):([\d,]*)@(\d{1,15})(?:;(\d{1,20}):(\d{1,20}):([\d,]*);(\d{1,20}),(\d{1,19}))?"
 )
 
 
 class PositionForgotten(Exception):
-    """Changes after this position were dropped by age: the reader has to start over."""
+    """Changes after this position were dropped by age, or it is of another history: the reader has to start over."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -79,7 +86,7 @@ class Position(msgspec.Struct, frozen=True):
     """How far a reader has come. Its text is a token that can be given away: it names transactions, nothing else.
 
     `taken_at_ms` is PostgreSQL's clock when the snapshot was taken. `until`, `last_xid` and `last_seq` are set in
-    the middle of an answer of several pages.
+    the middle of an answer of several pages. `epoch` is empty where it is not known, and then not checked.
     """
 
     since: Snapshot
@@ -87,10 +94,11 @@ class Position(msgspec.Struct, frozen=True):
     until: Snapshot | None = None
     last_xid: int = 0
     last_seq: int = 0
+    epoch: str = ""
 
     def __str__(self) -> str:
         rest = "" if self.until is None else f";{self.until};{self.last_xid},{self.last_seq}"
-        return f"{self.since}@{self.taken_at_ms}{rest}"
+        return f"{self.epoch}{'.' if self.epoch else ''}{self.since}@{self.taken_at_ms}{rest}"
 
     @classmethod
     def parse(cls, token: str) -> Self:
@@ -99,18 +107,22 @@ class Position(msgspec.Struct, frozen=True):
         try:
             if match is None:
                 raise ValueError(token)
-            since = Snapshot.parse(":".join(match.group(1, 2, 3)))
-            if int(match[4]) > TAKEN_AT_MS_MAX:
+            epoch, since, taken_at_ms = match[1] or "", Snapshot.parse(":".join(match.group(2, 3, 4))), int(match[5])
+            if taken_at_ms > TAKEN_AT_MS_MAX:
                 raise ValueError(token)
-            if match[5] is None:
-                return cls(since, int(match[4]))
-            until = Snapshot.parse(":".join(match.group(5, 6, 7)))
-            last_xid, last_seq = int(match[8]), int(match[9])
+            if match[6] is None:
+                return cls(since, taken_at_ms, epoch=epoch)
+            until = Snapshot.parse(":".join(match.group(6, 7, 8)))
+            last_xid, last_seq = int(match[9]), int(match[10])
             if last_xid > XID_MAX or last_seq >= 2**63:
                 raise ValueError(token)
-            return cls(since, int(match[4]), until, last_xid, last_seq)
+            return cls(since, taken_at_ms, until, last_xid, last_seq, epoch)
         except ValueError:
             raise Problem(Code.INVALID_CURSOR, "This is not a position of the change log.") from None
+
+
+FIRST: Final = Position(Snapshot(1, 1), 0)
+"""The beginning of the log."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -149,7 +161,7 @@ async def position_now(source: Source) -> Position:
     """A reader that begins here sees what is committed from now on."""
     row = await source.fetchrow(_SQL["position_now"])
     assert row is not None
-    return Position(Snapshot.parse(row["snapshot"]), row["taken_at_ms"])
+    return Position(Snapshot.parse(row["snapshot"]), row["taken_at_ms"], epoch=row["epoch"])
 
 
 async def position_at(source: Source, moment: datetime) -> Position:
@@ -157,7 +169,7 @@ async def position_at(source: Source, moment: datetime) -> Position:
     now = await position_now(source)
     row = await source.fetchrow(_SQL["position_at"], moment)
     oldest = min(now.since.xmin, int(row["xid"])) if row is not None else now.since.xmin
-    return Position(Snapshot(oldest, oldest), min(now.taken_at_ms, round(moment.timestamp() * 1000)))
+    return Position(Snapshot(oldest, oldest), min(now.taken_at_ms, round(moment.timestamp() * 1000)), epoch=now.epoch)
 
 
 async def read_since(
@@ -167,48 +179,63 @@ async def read_since(
     now: datetime,
     transaction_max_s: float,
     limit: int = PAGE_SIZE_DEFAULT,
-    scope_id: UUID | None = None,
 ) -> Page:
     """What was committed since `position`, each change once.
 
     `transaction_max_s` is the longest that a transaction stays open: it bounds how far back a row can lie that has
     become visible since, so that older partitions are left alone. Raises `PositionForgotten`.
     """
-    taken_at = datetime.fromtimestamp(position.taken_at_ms / 1000, UTC)
-    if scope_id is not None or (now - taken_at).total_seconds() > FORGOTTEN_AGE_MIN_S:
-        forgotten = await source.fetchrow(_SQL["forgotten_since"], str(position.since), scope_id)
-        assert forgotten is not None
-        if forgotten["forgotten"]:
-            raise PositionForgotten(str(position))
-    oldest = taken_at - timedelta(seconds=transaction_max_s)
+    taken_at = _taken_at(position)
+    is_old = (now - taken_at).total_seconds() > FORGOTTEN_AGE_MIN_S
     rows = await source.fetch(
         _SQL["read_since"],
+        *_reached(position),
+        limit,
+        taken_at - timedelta(seconds=transaction_max_s),
+        is_old,
+    )
+    return _page(position, rows, limit)
+
+
+async def read_scope_since(source: Source, position: Position, scope_id: UUID, *, limit: int) -> Page:
+    """The same of one calendar, person or resource.
+
+    Raises `PositionForgotten` only when the log does not reach back for this scope: when changes of its own were
+    dropped, or when it was there before a bulk load or a restore that comes after `position`.
+    """
+    oldest = _taken_at(position) - timedelta(seconds=TRANSACTION_S_MAX)
+    rows = await source.fetch(_SQL["read_scope_since"], *_reached(position), limit, scope_id, oldest)
+    return _page(position, rows, limit)
+
+
+def _taken_at(position: Position) -> datetime:
+    return datetime.fromtimestamp(position.taken_at_ms / 1000, UTC)
+
+
+def _reached(position: Position) -> tuple[str, str | None, str, int, list[str]]:
+    """The first parameters of both statements."""
+    return (
         str(position.since),
         None if position.until is None else str(position.until),
         str(position.last_xid),
         position.last_seq,
         [str(xid) for xid in position.since.running],
-        limit,
-        scope_id,
-        oldest,
     )
+
+
+def _page(position: Position, rows: Sequence[Record], limit: int) -> Page:
+    epoch = rows[0]["epoch"]
+    if rows[0]["is_forgotten"] or position.epoch not in ("", epoch):
+        raise PositionForgotten(str(position))
     until = Snapshot.parse(rows[0]["snapshot"])
     changes = _changes(rows)
     if len(changes) < limit:
         # The next position is as old as its snapshot: for later pages that is when the first one was read.
         taken_at_ms = rows[0]["taken_at_ms"] if position.until is None else position.taken_at_ms
-        return Page(changes, Position(until, taken_at_ms), has_more=False)
+        return Page(changes, Position(until, taken_at_ms, epoch=epoch), has_more=False)
     last = changes[-1]
-    middle = Position(position.since, position.taken_at_ms, until, last.xid, last.seq)
+    middle = Position(position.since, position.taken_at_ms, until, last.xid, last.seq, epoch)
     return Page(changes, middle, has_more=True)
-
-
-async def epoch(source: Source) -> str:
-    """Positions of one epoch can be compared; after a fail-over or a restore it is another one."""
-    row = await source.fetchrow(_SQL["epoch"])
-    assert row is not None
-    text: str = row["epoch"]
-    return text
 
 
 def _changes(rows: Sequence[Record]) -> tuple[Change, ...]:

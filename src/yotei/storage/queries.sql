@@ -1,8 +1,13 @@
 -- name: position_now
--- The position from which a reader sees only what is committed later.
+-- The position from which a reader sees only what is committed later, and which history it belongs to: server, timeline,
+-- database (a restore makes another one).
 select case when pg_is_in_recovery() then pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':'
             else s::text end as snapshot,
-       (extract(epoch from now()) * 1000)::bigint as taken_at_ms
+       (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
+       (select system_identifier from pg_control_system())::text
+       || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
+                      else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
+       || '.' || (select oid from pg_database where datname = current_database()) as epoch
 from pg_current_snapshot() s
 
 -- name: position_at
@@ -11,7 +16,8 @@ select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limi
 
 -- name: read_since
 -- Changes that were not visible in snapshot $1 and are in $2 (by default: the one of this statement), in the order of
--- their transactions, after row ($3, $4) of an earlier page; of scope $7 when it is given; at most $6 of them.
+-- their transactions, after row ($3, $4) of an earlier page; at most $6 of them, none from before $7.
+-- $8: whether to look if some were dropped by age after that snapshot, which reads all that was ever forgotten.
 with til as materialized (
   select coalesce($2::text::pg_snapshot,
                   case when pg_is_in_recovery()
@@ -20,6 +26,11 @@ with til as materialized (
   from pg_current_snapshot() s
 )
 select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
+       $8::boolean and exists (select from change_log_forgotten f where f.xid >= pg_snapshot_xmin($1::text::pg_snapshot)) as is_forgotten,
+       (select system_identifier from pg_control_system())::text
+       || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
+                      else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
+       || '.' || (select oid from pg_database where datname = current_database()) as epoch,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
        nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
@@ -30,13 +41,13 @@ from til t left join lateral (
     (select l.* from change_log l
      where l.xid >= greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8)
        and (l.xid > $3::text::xid8 or l.seq > $4)
-       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and ($7::uuid is null or l.scope_id = $7)
+       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
      order by l.xid, l.seq limit $6)
     union all
     (select l.* from change_log l
      where l.xid = any ($5::text[]::xid8[])
        and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4))
-       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and ($7::uuid is null or l.scope_id = $7)
+       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
      order by l.xid, l.seq limit $6)
   ) both_kinds
   order by xid, seq
@@ -44,19 +55,59 @@ from til t left join lateral (
 ) c on true
 order by c.xid, c.seq
 
--- name: forgotten_since
--- Whether changes that were not visible in snapshot $1 were dropped by age; of scope $2 when it is given.
-select exists (
-  select from change_log_forgotten f
-  where ($2::uuid is null or f.scope_id = $2) and not pg_visible_in_snapshot(f.xid, $1::text::pg_snapshot)
-) as forgotten
-
--- name: epoch
--- Which history positions belong to: server, timeline, database (a restore makes another one).
-select (select system_identifier from pg_control_system())::text
+-- name: read_scope_since
+-- Changes that were not visible in snapshot $1 and are in $2 (by default: the one of this statement), in the order of
+-- their transactions, after row ($3, $4) of an earlier page; of scope $7, at most $6 of them, none from before $8. Forgotten is
+-- a position when changes of the scope were dropped after it, or when it lies before a bulk load, which is logged as one row
+-- of the system's scope, unless what the scope names was made later than that.
+with til as materialized (
+  select coalesce($2::text::pg_snapshot,
+                  case when pg_is_in_recovery()
+                       then (pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':')::pg_snapshot
+                       else s end) as snapshot
+  from pg_current_snapshot() s
+),
+unlogged as (
+  select f.xid from change_log_forgotten f where f.scope_id = '00000000-0000-0000-0000-000000000000'
+  union all
+  select l.xid from change_log l
+  where l.scope_id = '00000000-0000-0000-0000-000000000000' and l.entity = 'bulk' and l.ts >= $8
+    and l.xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+)
+select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
+       exists (select from change_log_forgotten f
+               where f.scope_id = $7::uuid and f.xid >= pg_snapshot_xmin($1::text::pg_snapshot))
+       or exists (select from unlogged b
+                  where not pg_visible_in_snapshot(b.xid, $1::text::pg_snapshot)
+                    and not exists (select from change_log c
+                                    where c.scope_id = $7 and c.entity_id = $7 and c.op = 'insert' and c.xid > b.xid)) as is_forgotten,
+       (select system_identifier from pg_control_system())::text
        || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
-       || '.' || (select oid from pg_database where datname = current_database()) as epoch
+       || '.' || (select oid from pg_database where datname = current_database()) as epoch,
+       c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
+       nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
+       nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
+       c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
+from til t left join lateral (
+  -- Two branches, so that each is led by the index on xid however long a writer has been open.
+  select * from (
+    (select l.* from change_log l
+     where l.xid >= greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8)
+       and (l.xid > $3::text::xid8 or l.seq > $4)
+       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and l.scope_id = $7::uuid
+     order by l.xid, l.seq limit $6)
+    union all
+    (select l.* from change_log l
+     where l.xid = any ($5::text[]::xid8[])
+       and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4))
+       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and l.scope_id = $7::uuid
+     order by l.xid, l.seq limit $6)
+  ) both_kinds
+  order by xid, seq
+  limit $6
+) c on true
+order by c.xid, c.seq
 
 -- name: set_timeouts
 -- For the rest of this transaction: give up on locks rather than make writers queue, take time for the work.

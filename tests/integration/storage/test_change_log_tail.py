@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from yotei.storage.change_log import (
+    FIRST,
     Change,
     Position,
     PositionForgotten,
     Snapshot,
-    epoch,
     position_at,
     position_now,
+    read_scope_since,
     read_since,
 )
 from yotei.storage.maintenance import maintain
@@ -175,7 +176,7 @@ async def test_a_scope_is_read_alone(every_database: Database) -> None:
         mine = await log(transaction, scope)
         await log(transaction)
 
-    page = await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=scope)
+    page = await read_scope_since(every_database, start, scope, limit=10)
 
     assert [change.entity_id for change in page.changes] == [mine]
 
@@ -203,7 +204,7 @@ async def test_reading_is_led_by_the_index_on_the_transaction(every_database: Da
     day_ago = datetime.now(UTC) - timedelta(days=1)
 
     rows = await every_database.fetch(
-        sql(f"explain analyze {statement.sql}"), "30000:30002:30001", None, "0", 0, ["30001"], 1000, None, day_ago
+        sql(f"explain analyze {statement.sql}"), "30000:30002:30001", None, "0", 0, ["30001"], 1000, day_ago, True
     )
 
     plan = "\n".join(row[0] for row in rows)
@@ -230,18 +231,11 @@ async def test_old_partitions_are_dropped_and_positions_before_them_are_told_so(
     assert (done.made, done.dropped, done.complete) == (3, 3, True)
     assert (again.made, again.dropped) == (0, 0)
     with pytest.raises(PositionForgotten):
-        await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=old)
+        await read_scope_since(every_database, start, old, limit=10)
     with pytest.raises(PositionForgotten):
         long_ago = Position(start.since, start.taken_at_ms - 40 * 86_400_000)
         await read_since(every_database, long_ago, now=datetime.now(UTC), transaction_max_s=DAY_S)
-    assert (
-        len(
-            (
-                await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=kept)
-            ).changes
-        )
-        == 1
-    )
+    assert len((await read_scope_since(every_database, start, kept, limit=10)).changes) == 1
     assert (
         await read_since(
             every_database, await position_now(every_database), now=datetime.now(UTC), transaction_max_s=DAY_S
@@ -286,7 +280,7 @@ async def test_rows_of_the_default_partition_are_forgotten_by_age_too(every_data
 
     assert await every_database.fetch(sql("select 1 from change_log where scope_id = $1"), scope) == []
     with pytest.raises(PositionForgotten):
-        await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, scope_id=scope)
+        await read_scope_since(every_database, start, scope, limit=10)
 
 
 async def test_a_log_that_cannot_be_locked_is_maintained_another_time(every_database: Database) -> None:
@@ -301,8 +295,59 @@ async def test_a_log_that_cannot_be_locked_is_maintained_another_time(every_data
     assert (await maintain(every_database, days_ahead=12, keep_days=30)).dropped == 1
 
 
-async def test_the_epoch_names_server_timeline_and_database(every_database: Database) -> None:
-    first = await epoch(every_database)
+async def test_what_was_open_when_a_position_was_taken_is_forgotten_with_its_day(every_database: Database) -> None:
+    # The position saw the second of two transactions, and the first one only was open: the last that is forgotten
+    # of this scope is one that it saw.
+    scope = uuid4()
+    old = sql(
+        "insert into change_log (ts, scope_kind, scope_id, entity, entity_id, op) "
+        "values (now() - interval '40 days', 'system', $1, 'bulk', $1, 'load')"
+    )
+    async with every_database.transaction() as slow:
+        await slow.execute(old, scope)
+        async with every_database.transaction() as quick:
+            await quick.execute(old, scope)
+        position = await position_now(every_database)
 
-    assert first == await epoch(every_database)
+    await maintain(every_database, days_ahead=1, keep_days=30)
+
+    with pytest.raises(PositionForgotten):
+        await read_scope_since(every_database, position, scope, limit=10)
+
+
+async def test_a_bulk_load_forgets_what_was_there_before_it_and_nothing_else(every_database: Database) -> None:
+    before, after = uuid4(), uuid4()
+    made = sql(
+        "insert into change_log (scope_kind, scope_id, entity, entity_id, op) values "
+        "('calendar', $1, 'calendar', $1, 'insert')"
+    )
+    start = await position_now(every_database)
+    await every_database.execute(made, before)
+    async with every_database.transaction() as transaction:
+        await log(transaction, UUID(int=0))
+    loaded = await position_now(every_database)
+    await every_database.execute(made, after)
+
+    with pytest.raises(PositionForgotten):
+        await read_scope_since(every_database, start, before, limit=10)
+    with pytest.raises(PositionForgotten):
+        await read_scope_since(every_database, FIRST, before, limit=10)
+    assert (await read_scope_since(every_database, loaded, before, limit=10)).changes == ()
+    assert len((await read_scope_since(every_database, FIRST, after, limit=10)).changes) == 1
+
+
+async def test_the_epoch_names_server_timeline_and_database(every_database: Database) -> None:
+    first = (await position_now(every_database)).epoch
+
+    assert first == (await position_now(every_database)).epoch
     assert [part.isdecimal() for part in first.split(".")] == [True, True, True]
+
+
+async def test_a_position_of_another_epoch_is_forgotten(every_database: Database) -> None:
+    here = await position_now(every_database)
+    elsewhere = Position(here.since, here.taken_at_ms, epoch=f"1{here.epoch}")
+
+    with pytest.raises(PositionForgotten):
+        await read_scope_since(every_database, elsewhere, uuid4(), limit=10)
+    with pytest.raises(PositionForgotten):
+        await read_since(every_database, elsewhere, now=datetime.now(UTC), transaction_max_s=DAY_S)

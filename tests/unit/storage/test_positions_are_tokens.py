@@ -16,11 +16,18 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     return Snapshot(xmin, xmin + length + 1, tuple(running))
 
 
-@given(snapshots(), st.integers(0, 10**14), st.none() | snapshots(), st.integers(1, 2**64 - 1), st.integers(0, 2**62))
+@given(
+    snapshots(),
+    st.integers(0, 10**14),
+    st.none() | snapshots(),
+    st.integers(1, 2**64 - 1),
+    st.integers(0, 2**62),
+    st.sampled_from(["", "7445566778899001122.1.16384"]),
+)
 def test_a_position_survives_being_written_and_read(
-    since: Snapshot, at_ms: int, until: Snapshot | None, xid: int, seq: int
+    since: Snapshot, at_ms: int, until: Snapshot | None, xid: int, seq: int, epoch: str
 ) -> None:
-    position = Position(since, at_ms) if until is None else Position(since, at_ms, until, xid, seq)
+    position = Position(since, at_ms, epoch=epoch) if until is None else Position(since, at_ms, until, xid, seq, epoch)
 
     assert Position.parse(str(position)) == position
 
@@ -38,6 +45,8 @@ def test_a_position_survives_being_written_and_read(
         "99999999999999999999:99999999999999999999:@0",
         "1:2:@0;1:2:;1",
         "1:2:@0 ",
+        ".1:2:@0",
+        "1.2.1:2:@0",
         "1:2:@999999999999999",
         "1:2:@253402300800000",
         "1:2:@0;1:2:;1,9223372036854775808",

@@ -1,0 +1,154 @@
+"""What has changed in a calendar, for a client that keeps a copy of it; and what has changed about one event.
+
+Both read the change log, which commits with the data: nothing is missing there, whoever wrote it. The feed tells what
+is there *now* of each thing that changed, not what it was; a thing that the viewer does not see any more, here, is
+told as removed. Rights are those of the moment of reading, and the same as in every other answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from yotei.calendars import read as calendars
+from yotei.calendars.calendar import Calendar, Member, Role
+from yotei.errors import Code, Problem, invalid
+from yotei.events import read
+from yotei.events.event import Event
+from yotei.storage import change_log
+from yotei.storage.change_log import Position, PositionForgotten
+from yotei.storage.pool import Source
+from yotei.users.user import Viewer
+
+Kind = Literal["event", "calendar", "member"]
+
+FIRST: Final = "first"
+"""Stands for the position before everything."""
+POSITION_CHARACTERS_MAX: Final = 16_384
+"""A position names the transactions that were open; a thousand of them have room in it."""
+CHANGES_MAX: Final = read.EVENTS_MAX
+"""Rows of the log that one page may be made of: so many events are read at once."""
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "event": "event",
+    "attendee": "event",
+    "booking": "event",
+    "reservation": "event",
+    "calendar": "calendar",
+    "member": "member",
+}
+"""Entities of the log -> what has changed for those who look at the calendar."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Something that changed, as it is now. `id` is that of the event, the calendar, or the person who is a member.
+
+    With `op` upsert one of `event`, `calendar`, `member` says what there is now; with `remove` there is nothing any
+    more: it was deleted, or moved to another calendar, or the viewer may not know of it.
+    """
+
+    kind: Kind
+    id: UUID
+    op: Literal["upsert", "remove"]
+    changed_at: datetime
+    event: Event | None = None
+    calendar: Calendar | None = None
+    member: Member | None = None
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """Changes in the order of their transactions; `position` is where to go on, at once when `has_more`."""
+
+    changes: tuple[Change, ...]
+    position: Position
+    has_more: bool
+
+
+class _Key(NamedTuple):
+    kind: Kind
+    id: UUID
+
+
+async def since(
+    source: Source,
+    viewer: Viewer,
+    calendar_id: UUID,
+    position: Position | None,
+    zone: ZoneInfo,
+    *,
+    limit: int,
+    now: datetime,
+) -> Feed:
+    """What changed in a calendar since `position`, read from `limit` rows of the log at most; without a position no
+    changes, and the position of now. Each thing is told once, at the place of the last row about it.
+
+    Problem `not_found` when the viewer is no member, `position_forgotten`. Two statements, one more where events and
+    one more where members have changed.
+    """
+    assert 1 <= limit <= CHANGES_MAX
+    calendar = await calendars.get(source, viewer, calendar_id)
+    if position is None:
+        return Feed((), await change_log.position_now(source), has_more=False)
+    try:
+        page = await change_log.read_scope_since(source, position, calendar_id, limit=limit)
+    except PositionForgotten:
+        detail = "The log no longer reaches back to this position: read the calendar anew, with a new position."
+        raise Problem(Code.POSITION_FORGOTTEN, detail) from None
+    last: dict[_Key, datetime] = {}
+    for row in page.changes:
+        key = _Key(_KINDS[row.entity], row.entity_id)
+        # Who sees busy times only is shown the owners; what becomes of other members is not theirs to know.
+        if key.kind == "member" and calendar.role is Role.FREE_BUSY and key.id != viewer.user_id:
+            continue
+        last.pop(key, None)
+        last[key] = row.ts
+    events = await _events(source, viewer, calendar_id, [one.id for one in last if one.kind == "event"], zone, now)
+    members = await _members(source, viewer, calendar_id, [one.id for one in last if one.kind == "member"])
+    changes = tuple(_change(key, changed_at, calendar, events, members) for key, changed_at in last.items())
+    return Feed(changes, page.position, page.has_more)
+
+
+def parse_position(text: str | None, field: str) -> Position | None:
+    """The position that a caller gives back, `first`, or none; Problem `invalid_cursor`."""
+    if text is None:
+        return None
+    if text == FIRST:
+        return change_log.FIRST
+    expected = "expected a `position` of an earlier answer, or `first`"
+    if len(text) > POSITION_CHARACTERS_MAX:
+        raise invalid(field, expected, code=Code.INVALID_CURSOR)
+    try:
+        return Position.parse(text)
+    except Problem:
+        raise invalid(field, expected, code=Code.INVALID_CURSOR) from None
+
+
+async def _events(
+    source: Source, viewer: Viewer, calendar_id: UUID, ids: Sequence[UUID], zone: ZoneInfo, now: datetime
+) -> dict[UUID, Event]:
+    """Those that the viewer sees in this calendar now."""
+    found = await read.get_many(source, viewer, ids, zone, now=now) if ids else []
+    return {one.id: one for one in found if one is not None and one.calendar_id == calendar_id}
+
+
+async def _members(source: Source, viewer: Viewer, calendar_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Member]:
+    found = await calendars.get_members(source, viewer, calendar_id, ids) if ids else []
+    return {one.user.id: one for one in found if one is not None}
+
+
+def _change(
+    key: _Key,
+    changed_at: datetime,
+    calendar: Calendar,
+    events: Mapping[UUID, Event],
+    members: Mapping[UUID, Member],
+) -> Change:
+    kind, id_ = key
+    if kind == "calendar":
+        return Change(kind, id_, "upsert", changed_at, calendar=calendar)
+    event, member = (events.get(id_), None) if kind == "event" else (None, members.get(id_))
+    there = event is not None or member is not None
+    return Change(kind, id_, "upsert" if there else "remove", changed_at, event=event, member=member)
