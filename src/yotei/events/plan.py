@@ -247,14 +247,13 @@ def _edit_all(state: State, target: _Target, fields: EventFields) -> Done:
     if target.recurrence_id is not None:
         fields = _told_of_instance(state, old, target.recurrence_id, fields)
     revised = _with_times(state, _with_texts(old, fields), fields)
-    shift = Shift(When.of(old), When.of(revised))
-    moved = shift.old != shift.new
+    moved = When.of(old) != When.of(revised)
     if revised.recurs and moved:
-        revised = _moved_recurrence(revised, shift, fields)
+        revised = times.moved(old, revised, fields)
     if moved or not {fields.rrule, fields.rdates, fields.exdates} <= {UNSET}:
         revised = times.recurrence(revised, fields)
     _put_revised(state, old, revised, fields)
-    _carry_over(state, overrides, old, revised, fields, shift)
+    _carry_over(state, overrides, old, revised, fields)
     return Done(old.id)
 
 
@@ -267,14 +266,13 @@ def _edit_following(state: State, target: _Target, fields: EventFields) -> Done:
         times.rest_from(old, since), id=id_, uid=str(id_), sequence=0, version=1, organizer_id=old.organizer_id
     )
     revised = _with_times(state, _with_texts(rest, fields), fields)
-    shift = Shift(When.of(rest), When.of(revised))
-    if revised.recurs and shift.old != shift.new:
-        revised = _moved_recurrence(revised, shift, fields)
+    if revised.recurs and When.of(rest) != When.of(revised):
+        revised = times.moved(rest, revised, fields)
     revised = times.recurrence(revised, fields)
     state.put(_revised(old, times.cut_before(old, since)))
     state.put(rest, state.guests[old.id], tuple(_unbooked(one) for one in state.wishes[old.id]))
     _put_revised(state, rest, msgspec.structs.replace(revised, sequence=0), fields)
-    _carry_over(state, later, rest, revised, fields, shift)
+    _carry_over(state, later, rest, revised, fields)
     return Done(id_, is_new=True)
 
 
@@ -376,9 +374,8 @@ def _duplicate(state: State, operation: Duplicate, expected: frozenset[int] | No
         start_date=UNSET if operation.start_time is None or not row.all_day else operation.start_time.date(),
     )
     revised = _with_times(state, _with_texts(copy, fields), fields)
-    shift = Shift(When.of(copy), When.of(revised))
-    if revised.recurs and shift.old != shift.new:
-        revised = _moved_recurrence(revised, shift, fields)
+    if revised.recurs and When.of(copy) != When.of(revised):
+        revised = times.moved(copy, revised, fields)
     revised = times.recurrence(revised, fields) if revised.recurs else _ending(revised)
     anew = tuple(_asked_again(one, state.viewer.user_id) for one in guests)
     state.put(revised, anew, tuple(_unbooked(one) for one in wishes))
@@ -526,16 +523,6 @@ def _told_of_instance(state: State, master: Row, recurrence_id: datetime, fields
     return msgspec.structs.replace(fields, **{**unset, **given})
 
 
-def _moved_recurrence(revised: Row, shift: Shift, fields: EventFields) -> Row:
-    """The recurrence of a series whose start moved, as far as the fields do not give another one."""
-    return msgspec.structs.replace(
-        revised,
-        rrule=shift.rule(revised.rrule) if revised.rrule is not None and fields.rrule is UNSET else revised.rrule,
-        rdates=tuple(map(shift.to, revised.rdates)) if fields.rdates is UNSET else revised.rdates,
-        exdates=tuple(map(shift.to, revised.exdates)) if fields.exdates is UNSET else revised.exdates,
-    )
-
-
 def _put_revised(state: State, old: Row, revised: Row, fields: EventFields) -> None:
     """The row as it is to be, with the attendees and wishes that the fields give."""
     revised = _revised(old, revised)
@@ -555,11 +542,11 @@ def _revised(old: Row, new: Row) -> Row:
     return new
 
 
-def _carry_over(state: State, overrides: Iterable[Row], old: Row, new: Row, fields: EventFields, shift: Shift) -> None:
+def _carry_over(state: State, overrides: Iterable[Row], old: Row, new: Row, fields: EventFields) -> None:
     """Exceptions of a series after the series changed from `old` to `new`."""
     length = old.end_time - old.start_time
     for one in overrides:
-        replaced = shift.to(_replaced(one))
+        replaced = times.moved_instance(old, new, _replaced(one))
         if not new.recurs or replaced in new.exdates or not times.has_instance(new, replaced):
             state.put(msgspec.structs.replace(one, deleted_at=state.now))
             continue

@@ -29,7 +29,11 @@ INSTANCES_A_YEAR_MAX: Final = 9_999
 CLOCK_SLACK: Final = timedelta(hours=25)
 """A shift by the clock may differ from the time that passes by a change of the zone's offset."""
 
+_IN_A_SECOND_MAX: Final = 2
+"""Starts of one series in one second: a rule names whole ones, an import may bring a date with a fraction."""
+
 _DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
 _SECOND: Final = timedelta(seconds=1)
 _YEAR: Final = timedelta(days=366)
 
@@ -46,6 +50,10 @@ class When(NamedTuple):
     @classmethod
     def of(cls, row: Row) -> "When":
         return cls(row.start_time, row.end_time, row.tzid, row.all_day, row.floating)
+
+    @property
+    def on_wall_clock(self) -> bool:
+        return self.all_day or self.floating
 
     def wall(self, moment: datetime) -> datetime:
         """What the clock of the event shows then, naive."""
@@ -102,14 +110,19 @@ def _days(fields: EventFields, before: When | None) -> When:
         first = before.wall(before.start_time).date()
     last = fields.end_date
     if last is UNSET:
-        days = (before.end_time - before.start_time).days if before is not None and before.all_day else 1
-        last = _day_after(first, max(days, 1))
+        last = _day_after(first, 1 if before is None else _days_of(before))
     elif last <= first:
         raise invalid("body.end_date", "expected a day after start_date: it is the day after the last one")
     for name, day in (("start_date", first), ("end_date", last)):
         _check_year(day.year, f"body.{name}")
     midnight = time(0, 0, tzinfo=UTC)
     return When(datetime.combine(first, midnight), datetime.combine(last, midnight), None, True, False)
+
+
+def _days_of(at: When) -> int:
+    """How many days of its clock something touches."""
+    start, end = at.wall(at.start_time), at.wall(at.end_time)
+    return max((end.date() - start.date()).days + (end.time() > time()), 1)
 
 
 def _day_after(first: date, days: int) -> date:
@@ -176,6 +189,8 @@ def recurrence(row: Row, fields: EventFields) -> Row:
         rrule = None if fields.rrule is None else _canonical(fields.rrule, kind)
     if fields.rdates is not UNSET:
         rdates = _dates(fields.rdates, "rdates", kind)
+        if rdates and rdates[0] < row.start_time:
+            raise _invalid_date("rdates", "expected none before the start, which is the first of all")
     if fields.exdates is not UNSET:
         exdates = _dates(fields.exdates, "exdates", kind)
     return checked(msgspec.structs.replace(row, rrule=rrule, rdates=rdates, exdates=exdates))
@@ -226,21 +241,34 @@ def _invalid_rule(part: str, reason: str) -> Problem:
     return invalid("body.rrule", f"{part}: {reason}", code=Code.INVALID_RECURRENCE)
 
 
+def _invalid_date(name: str, reason: str) -> Problem:
+    return invalid(f"body.{name}", reason, code=Code.INVALID_RECURRENCE)
+
+
 def _dates(given: Iterable[datetime], name: str, kind: When) -> tuple[datetime, ...]:
-    return tuple(sorted({moment(one, f"body.{name}[{n}]", kind) for n, one in enumerate(given)}))
+    found = {moment(one, f"body.{name}[{n}]", kind) for n, one in enumerate(given)}
+    if kind.all_day and any(one.time() != time() for one in found):
+        raise _invalid_date(name, "expected midnights without an offset for an all-day event")
+    return tuple(sorted(found))
+
+
+def _starts(row: Row, start: datetime, end: datetime, limit: int) -> list[datetime]:
+    """Starts of the series in [start, end). Raises `TooManyInstances` beyond the limit."""
+    series = msgspec.structs.replace(row.series(), end_time=row.start_time)
+    return [one.start_time for one in ical.instances(series, start, end, limit=limit)]
 
 
 def has_instance(row: Row, recurrence_id: datetime) -> bool:
     """Whether the recurrence set of a master holds this start."""
-    found = ical.instances(row.series(), recurrence_id, recurrence_id + _SECOND)
-    return any(one.start_time == recurrence_id for one in found)
+    return recurrence_id in _starts(row, recurrence_id, recurrence_id + _SECOND, _IN_A_SECOND_MAX)
 
 
 def is_first_instance(row: Row, recurrence_id: datetime) -> bool:
     """Whether nothing of the series comes before this start."""
-    if recurrence_id <= row.start_time and not any(one < recurrence_id for one in row.rdates):
-        return True
-    return not ical.instances(row.series(), min((row.start_time, *row.rdates)), recurrence_id, limit=ical.INSTANCES_MAX)
+    try:
+        return not _starts(row, min((row.start_time, *row.rdates)), recurrence_id, 1)
+    except TooManyInstances:
+        return False
 
 
 class Shift(NamedTuple):
@@ -259,27 +287,89 @@ class Shift(NamedTuple):
 
     def to(self, moment: datetime) -> datetime:
         """Where an instance that started then starts now."""
-        return self.new.instant(self.old.wall(moment) + self.by)
+        old, new = self.old, self.new
+        if moment == old.start_time:
+            return new.start_time
+        if not self.by and (old.tzid, old.on_wall_clock) == (new.tzid, new.on_wall_clock):
+            return moment
+        return new.instant(self._said(moment) + self.by)
 
-    def rule(self, text: str) -> str:
-        """The rule with its days and its end moved along. Problem `invalid_recurrence` when it cannot follow."""
-        rule = parse_rule(text, lenient=True)
-        moved = _moved(rule, self.old.wall(self.old.start_time), self.new.wall(self.new.start_time))
-        if moved is None:
-            raise _invalid_rule("RRULE", "it does not fit the new start; give a new rule with it")
-        until = moved.until
-        if isinstance(until, datetime):
-            until = self.to(until) if until.tzinfo is not None else until + self.by
-        elif until is not None:
-            until += timedelta(days=self.days)
-        new = self.new
-        typed = with_typed_until(
-            msgspec.structs.replace(moved, until=until),
-            all_day=new.all_day,
-            floating=new.floating,
-            zone=zone_of(new.tzid, all_day=new.all_day, floating=new.floating),
-        )
-        return str(typed)
+    def _said(self, moment: datetime) -> datetime:
+        """The wall clock that a rule says of an instance: what is in a gap of the zone takes place an hour later."""
+        wall = self.old.wall(moment)
+        said = datetime.combine(wall.date(), self.old.wall(self.old.start_time).time())
+        return said if self.old.instant(said) == moment else wall
+
+
+def moved(old: Row, new: Row, fields: EventFields) -> Row:
+    """The new row of a series whose start moved, its recurrence moved along as far as the fields do not give another.
+
+    Problem `invalid_recurrence` when the rule cannot follow.
+    """
+    shift = Shift(When.of(old), When.of(new))
+    bare = msgspec.structs.replace(new, rdates=(), exdates=())
+    if new.rrule is not None and fields.rrule is UNSET:
+        bare = msgspec.structs.replace(bare, rrule=_moved_rule(old, bare, shift))
+    return msgspec.structs.replace(
+        bare,
+        rdates=tuple(sorted(map(shift.to, new.rdates))) if fields.rdates is UNSET else new.rdates,
+        exdates=tuple(sorted({moved_instance(old, bare, one) for one in new.exdates}))
+        if fields.exdates is UNSET
+        else new.exdates,
+    )
+
+
+def moved_instance(old: Row, new: Row, moment: datetime) -> datetime:
+    """Where an instance of a series that moved starts now: by the clock. The second Monday of one month is not as far
+    from the second Tuesday as that of another: then it is the nearest one."""
+    shift = Shift(When.of(old), When.of(new))
+    there = shift.to(moment)
+    if not shift.days or moment in old.rdates or not (_comes_once(old.rrule) and _comes_once(new.rrule)):
+        return there
+    bare = msgspec.structs.replace(new, rdates=(), exdates=())
+    near = _starts(bare, there - _WEEK, there + _WEEK + _SECOND, ical.INSTANCES_MAX)
+    return min(near, key=lambda one: abs(one - there), default=there)
+
+
+def _comes_once(text: str | None) -> bool:
+    """Whether a rule names one day of a month, or of a year."""
+    if text is None:
+        return False
+    rule = parse_rule(text, lenient=True)
+    days = len(rule.bymonthday) + sum(1 if nth else 7 for _, nth in rule.byday)
+    return rule.freq in ("MONTHLY", "YEARLY") and days == 1 and len(rule.bymonth) <= 1
+
+
+def _moved_rule(old: Row, new: Row, shift: Shift) -> str:
+    """The rule of `old` with its days and its end moved along."""
+    assert old.rrule is not None
+    rule = parse_rule(old.rrule, lenient=True)
+    rule_moved = _moved(rule, shift.old.wall(shift.old.start_time), shift.new.wall(shift.new.start_time))
+    if rule_moved is None:
+        raise _invalid_rule("RRULE", "it does not fit the new start; give a new rule with it")
+    until = rule.until
+    if until is not None:
+        if shift.days and _comes_once(old.rrule):
+            endless = msgspec.structs.replace(new, rrule=str(msgspec.structs.replace(rule_moved, until=None)))
+            until = moved_instance(old, endless, _last_of_rule(old))
+        elif isinstance(until, datetime):
+            until = shift.to(until) if until.tzinfo is not None else until + shift.by
+        else:
+            until += timedelta(days=shift.days)
+    typed = with_typed_until(
+        msgspec.structs.replace(rule_moved, until=until),
+        all_day=new.all_day,
+        floating=new.floating,
+        zone=zone_of(new.tzid, all_day=new.all_day, floating=new.floating),
+    )
+    return str(typed)
+
+
+def _last_of_rule(row: Row) -> datetime:
+    """The start of the last instance of a rule that ends."""
+    ends = ical.span(msgspec.structs.replace(row.series(), end_time=row.start_time, rdates=()))[1]
+    assert ends is not None
+    return ends
 
 
 def _moved(rule: Rule, old: datetime, new: datetime) -> Rule | None:
@@ -292,53 +382,67 @@ def _moved(rule: Rule, old: datetime, new: datetime) -> Rule | None:
     others = any((rule.byweekno, rule.byyearday, rule.bysetpos))
     if not others and not rule.bymonthday and not rule.byday and not rule.bymonth:
         return rule
-    if rule.freq == "WEEKLY" and not others and not rule.bymonth:
-        return msgspec.structs.replace(rule, byday=tuple(sorted(((day + days) % 7, nth) for day, nth in rule.byday)))
+    if rule.freq in ("DAILY", "WEEKLY") and not others and not rule.bymonth and not rule.bymonthday:
+        byday = tuple(sorted(((day + days) % 7, nth) for day, nth in rule.byday))
+        # Of every other week, Saturday and Monday may be parts of one: the week begins later as well.
+        wkst = (rule.wkst + days) % 7 if rule.freq == "WEEKLY" and rule.interval > 1 and len(byday) > 1 else rule.wkst
+        return msgspec.structs.replace(rule, byday=byday, wkst=wkst)
     if rule.freq not in ("MONTHLY", "YEARLY") or others or (rule.bymonth and rule.bymonth != (old.month,)):
         return None
     months = {"bymonth": (new.month,)} if rule.bymonth else {}
     if rule.bymonthday == (old.day,) and not rule.byday:
         return msgspec.structs.replace(rule, bymonthday=(new.day,), **months)
-    if len(rule.byday) == 1 and not rule.bymonthday and rule.byday[0] == _nth(old, rule.byday[0][1]):
-        return msgspec.structs.replace(rule, byday=(_nth(new, rule.byday[0][1]),), **months)
+    if len(rule.byday) == 1 and not rule.bymonthday:
+        of_year = rule.freq == "YEARLY" and not rule.bymonth
+        nth = rule.byday[0][1]
+        if rule.byday[0] == _nth(old, nth, of_year=of_year):
+            return msgspec.structs.replace(rule, byday=(_nth(new, nth, of_year=of_year),), **months)
     return msgspec.structs.replace(rule, **months) if rule.bymonth and not rule.byday and not rule.bymonthday else None
 
 
-def _nth(day: datetime, like: int) -> tuple[int, int]:
-    """Which weekday of its month a day is, counted from the end where `like` is negative."""
+def _nth(day: datetime, like: int, *, of_year: bool) -> tuple[int, int]:
+    """Which weekday of its month, or year, a day is, counted from the end where `like` is negative."""
+    days = 366 if calendar.isleap(day.year) else 365
+    place = day.timetuple().tm_yday if of_year else day.day
+    length = days if of_year else calendar.monthrange(day.year, day.month)[1]
     if like == 0:
         return day.weekday(), 0
-    if like > 0:
-        return day.weekday(), (day.day - 1) // 7 + 1
-    return day.weekday(), -((calendar.monthrange(day.year, day.month)[1] - day.day) // 7 + 1)
+    return day.weekday(), (place - 1) // 7 + 1 if like > 0 else -((length - place) // 7 + 1)
 
 
 def cut_before(row: Row, recurrence_id: datetime) -> Row:
-    """The master with only what comes before an instance."""
+    """The master with only what comes before an instance. It still recurs, for the sake of its exceptions."""
+    rdates = tuple(one for one in row.rdates if one < recurrence_id)
+    exdates = tuple(one for one in row.exdates if one < recurrence_id)
+    if recurrence_id <= row.start_time:
+        # Only dates of an import come before the start.
+        start, end = rdates[0], rdates[0] + (row.end_time - row.start_time)
+        row = msgspec.structs.replace(row, start_time=start, end_time=end, rrule=None)
     rrule = None
-    if row.rrule is not None:
+    if row.rrule is None:
+        rdates = rdates or (row.start_time,)
+    else:
         rule = parse_rule(row.rrule, lenient=True)
         kind = When.of(row)
         until = kind.wall(recurrence_id).date() - _DAY if row.all_day else recurrence_id - _SECOND
         zone = zone_of(row.tzid, all_day=row.all_day, floating=row.floating)
         ended = msgspec.structs.replace(rule, count=None, until=until)
         rrule = str(with_typed_until(ended, all_day=row.all_day, floating=row.floating, zone=zone))
-    return checked(
-        msgspec.structs.replace(
-            row,
-            rrule=rrule,
-            rdates=tuple(one for one in row.rdates if one < recurrence_id),
-            exdates=tuple(one for one in row.exdates if one < recurrence_id),
-        )
-    )
+    return checked(msgspec.structs.replace(row, rrule=rrule, rdates=rdates, exdates=exdates))
 
 
 def rest_from(row: Row, recurrence_id: datetime) -> Row:
     """The master of what begins with an instance: the same event from there on, a COUNT told as the UNTIL that it
-    means."""
+    means. Problem `invalid_request` when no rule goes on from there."""
     rrule = row.rrule
     if rrule is not None:
+        if recurrence_id in row.rdates:
+            raise invalid("query.recurrence_id", "expected an instance of the rule: this one was added beside it")
         rule = parse_rule(rrule, lenient=True)
+        kind = When.of(row)
+        says_hours = rule.byhour or rule.byminute or rule.bysecond or rule.freq in ("HOURLY", "MINUTELY", "SECONDLY")
+        if not says_hours and kind.wall(recurrence_id).time() != kind.wall(row.start_time).time():
+            raise invalid("query.recurrence_id", "expected another instance: on this day the clock leaves out its time")
         if rule.count is not None:
             last = ical.count_until(row.series())
             zone = zone_of(row.tzid, all_day=row.all_day, floating=row.floating)

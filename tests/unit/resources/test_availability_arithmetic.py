@@ -77,7 +77,7 @@ def test_what_is_taken_to_the_last_minute_leaves_nothing() -> None:
 
 
 def a_room(tzid: str, opening_hours: Hours | None) -> Resource:
-    return Resource(UUID(int=1), "Fuji", "ROOM", None, None, tzid, None, (), 1, 0, 0, opening_hours, 1)
+    return Resource(UUID(int=1), "Fuji", "ROOM", None, None, tzid, None, (), 1, 0, 0, opening_hours, "EVERYONE", 1)
 
 
 def days(first: str, last: str, tzid: str) -> Period:
