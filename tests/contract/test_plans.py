@@ -353,19 +353,22 @@ async def test_the_tail_of_the_change_log_is_led_by_transaction(connection: Conn
     hour_ago = NOW - timedelta(hours=1)
 
     found = await plans(
-        connection, STORAGE["read_since"], snapshot, None, "0", 0, [snapshot.split(":")[0]], 1_000, None, hour_ago
+        connection, STORAGE["read_since"], snapshot, None, "0", 0, [snapshot.split(":")[0]], 1_000, hour_ago, False
     )
 
     check(found, xid_idx=["xid"])
 
 
-async def test_the_changes_of_one_calendar_are_led_by_an_index(connection: Connection) -> None:
-    snapshot = await connection.fetchval("select pg_current_snapshot()::text")
+@pytest.mark.parametrize("since", ["1:1:", None], ids=["from the first", "from now"])
+async def test_the_changes_of_one_calendar_are_led_by_calendar_and_transaction(
+    connection: Connection, since: str | None
+) -> None:
+    snapshot = since or await connection.fetchval("select pg_current_snapshot()::text")
     hour_ago = NOW - timedelta(hours=1)
 
-    found = await plans(connection, STORAGE["read_since"], snapshot, None, "0", 0, [], 1_000, calendar(3), hour_ago)
+    found = await plans(connection, STORAGE["read_scope_since"], snapshot, None, "0", 0, [], 500, calendar(3), hour_ago)
 
-    assert [one.reads_whole() for one in found] == [set(), set()]
+    check(found, scope_id_xid_idx=["scope_id", "xid"])
 
 
 async def test_an_answer_to_an_invitation_is_one_hot_update_and_one_line_of_the_log_and_no_event_is_touched(

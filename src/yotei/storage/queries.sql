@@ -56,31 +56,39 @@ from til t left join lateral (
 order by c.xid, c.seq
 
 -- name: read_scope_since
--- Changes that were not visible in snapshot $1 and are in $2 (by default: the one of this statement), in the order of
--- their transactions, after row ($3, $4) of an earlier page; of scope $7, at most $6 of them, none from before $8. Forgotten is
--- a position when changes of the scope were dropped after it, or when it lies before a bulk load, which is logged as one row
--- of the system's scope, unless what the scope names was made later than that.
-with til as materialized (
-  select coalesce($2::text::pg_snapshot,
+-- The same of one scope, $7, and none from before $8. Forgotten is a position when changes of the scope were dropped after it,
+-- or when it lies before a bulk load, which is logged as one row of the system's scope, unless what the scope names was made
+-- later than that. `asked` hides the values from the planner, which with them would plan every call anew: there are as many
+-- partitions as days.
+with asked as materialized (
+  select $1::text::pg_snapshot as since, $3::text::xid8 as last_xid, $4::bigint as last_seq, $5::text[]::xid8[] as running,
+         $6::bigint as rows_max, $7::uuid as scope_id, $8::timestamptz as oldest,
+         coalesce($2::text::pg_snapshot,
                   case when pg_is_in_recovery()
                        then (pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':')::pg_snapshot
                        else s end) as snapshot
   from pg_current_snapshot() s
 ),
 unlogged as (
-  select f.xid from change_log_forgotten f where f.scope_id = '00000000-0000-0000-0000-000000000000'
+  select f.xid
+  from asked q
+  join change_log_forgotten f on f.scope_kind = 'system' and f.scope_id = '00000000-0000-0000-0000-000000000000'
+  where not pg_visible_in_snapshot(f.xid, q.since)
   union all
-  select l.xid from change_log l
-  where l.scope_id = '00000000-0000-0000-0000-000000000000' and l.entity = 'bulk' and l.ts >= $8
-    and l.xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+  select l.xid
+  from asked q
+  join change_log l on l.scope_id = '00000000-0000-0000-0000-000000000000' and l.xid >= pg_snapshot_xmin(q.since) and l.ts >= q.oldest
+  where l.entity = 'bulk' and not pg_visible_in_snapshot(l.xid, q.since)
+),
+reach as materialized (
+  select exists (select from change_log_forgotten f where f.scope_id = q.scope_id and f.xid >= pg_snapshot_xmin(q.since))
+         or exists (select from unlogged b
+                    where not exists (select from change_log c
+                                      where c.entity_id = q.scope_id and c.scope_id = q.scope_id and c.op = 'insert' and c.xid > b.xid))
+           as is_forgotten
+  from asked q
 )
-select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
-       exists (select from change_log_forgotten f
-               where f.scope_id = $7::uuid and f.xid >= pg_snapshot_xmin($1::text::pg_snapshot))
-       or exists (select from unlogged b
-                  where not pg_visible_in_snapshot(b.xid, $1::text::pg_snapshot)
-                    and not exists (select from change_log c
-                                    where c.scope_id = $7 and c.entity_id = $7 and c.op = 'insert' and c.xid > b.xid)) as is_forgotten,
+select q.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms, (select is_forgotten from reach) as is_forgotten,
        (select system_identifier from pg_control_system())::text
        || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
@@ -89,23 +97,26 @@ select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
        nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
        nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
        c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
-from til t left join lateral (
-  -- Two branches, so that each is led by the index on xid however long a writer has been open.
+from asked q left join lateral (
   select * from (
     (select l.* from change_log l
-     where l.xid >= greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8)
-       and (l.xid > $3::text::xid8 or l.seq > $4)
-       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and l.scope_id = $7::uuid
-     order by l.xid, l.seq limit $6)
+     where l.scope_id = q.scope_id and l.xid >= greatest(pg_snapshot_xmax(q.since), q.last_xid)
+       and (l.xid > q.last_xid or l.seq > q.last_seq) and pg_visible_in_snapshot(l.xid, q.snapshot) and l.ts >= q.oldest
+     order by l.xid, l.seq limit q.rows_max)
     union all
-    (select l.* from change_log l
-     where l.xid = any ($5::text[]::xid8[])
-       and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4))
-       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $8 and l.scope_id = $7::uuid
-     order by l.xid, l.seq limit $6)
+    -- One by one: PostgreSQL 15 does not lead an index by a list in its second column and keep its order.
+    (select l.*
+     from unnest(q.running) r(xid)
+     cross join lateral (
+       select l.* from change_log l
+       where l.scope_id = q.scope_id and l.xid = r.xid
+         and (l.xid > q.last_xid or (l.xid = q.last_xid and l.seq > q.last_seq)) and pg_visible_in_snapshot(l.xid, q.snapshot)
+         and l.ts >= q.oldest
+       order by l.seq limit q.rows_max) l
+     order by l.xid, l.seq limit q.rows_max)
   ) both_kinds
   order by xid, seq
-  limit $6
+  limit q.rows_max
 ) c on true
 order by c.xid, c.seq
 
