@@ -9,6 +9,7 @@ from pathlib import Path
 from yotei.calendars.write import install_user
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
+from yotei.users.user import NewUser
 
 GOOD = """BEGIN:VCALENDAR
 VERSION:2.0
@@ -53,7 +54,7 @@ async def count(database: Database, table: str) -> int:
 async def test_a_broken_file_is_named_and_makes_exit_code_1_while_the_others_go_in(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    await install_user(database, email="owner@example.org", name="Owner")
+    await install_user(database, NewUser(email="owner@example.org", name="Owner"))
     good, broken = tmp_path / "good.ics", tmp_path / "broken.ics"
     good.write_text(GOOD)
     broken.write_text("<html>")
@@ -71,7 +72,7 @@ async def test_a_broken_file_is_named_and_makes_exit_code_1_while_the_others_go_
 async def test_an_exported_calendar_is_imported_again_without_a_change(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    await install_user(database, email="owner@example.org", name="Owner")
+    await install_user(database, NewUser(email="owner@example.org", name="Owner"))
     good, out = tmp_path / "good.ics", tmp_path / "out.ics"
     good.write_text(GOOD)
 

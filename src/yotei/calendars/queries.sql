@@ -37,19 +37,37 @@ order by v.calendar_id, s.rank, s.name, s.user_id
 -- name: insert_calendar
 -- A calendar and its owner.
 with calendar as (
-  insert into calendars (id, name, description, tzid, personal_for)
-  values ($1::uuid, $2::text, $3::text, $4::text, $5::uuid)
+  insert into calendars (id, name, description, color, tzid, personal_for)
+  values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::uuid)
   returning id
 )
-insert into calendar_members (user_id, calendar_id, role) select $6::uuid, id, 'OWNER' from calendar
+insert into calendar_members (user_id, calendar_id, role) select $7::uuid, id, 'OWNER' from calendar
 
 -- name: lock_calendar
--- The calendar, locked. Roles are read after it, not with it: the same statement reads them as of before it waited.
-select id from calendars where id = $1::uuid and deleted_at is null for no key update
+-- The calendar, locked against everybody who writes it, its members or its events. Roles are read after it, not with it: the
+-- same statement reads them as of before it waited.
+select name, description, color, tzid, personal_for, version, deleted_at is not null as is_deleted
+from calendars
+where id = $1::uuid
+for update
 
--- name: get_role
--- The role of one person in a calendar.
-select role from calendar_members where calendar_id = $1::uuid and user_id = $2::uuid
+-- name: get_standing
+-- What the viewer ($2) and somebody else ($3) are in a calendar; whether that person can sign in, and whether there is an owner
+-- besides them who can.
+select (select m.role from calendar_members m where m.calendar_id = $1::uuid and m.user_id = $2::uuid) as own_role,
+       (select m.role from calendar_members m where m.calendar_id = $1 and m.user_id = $3::uuid) as other_role,
+       exists (select from users u where u.id = $3 and u.deactivated_at is null) as is_active,
+       exists (select from calendar_members m
+               join users u on u.id = m.user_id and u.deactivated_at is null
+               where m.calendar_id = $1 and m.role = 'OWNER' and m.user_id <> $3) as has_other_owner
+
+-- name: update_calendar
+-- What a calendar is called and looks like.
+update calendars set name = $2::text, description = $3::text, color = $4::text, tzid = $5::text where id = $1::uuid
+
+-- name: set_calendar_deleted
+-- Deletes a calendar, or brings it back.
+update calendars set deleted_at = case when $2::boolean then now() end where id = $1::uuid
 
 -- name: put_member
 -- Share a calendar with somebody, or change their role.
@@ -57,9 +75,9 @@ insert into calendar_members (user_id, calendar_id, role)
 values ($2::uuid, $1::uuid, $3::text)
 on conflict (user_id, calendar_id) do update set role = excluded.role
 
--- name: count_other_owners
--- How many owners a calendar has besides one person.
-select count(*) as others from calendar_members where calendar_id = $1::uuid and role = 'OWNER' and user_id <> $2::uuid
+-- name: delete_member
+-- Somebody no longer shares a calendar.
+delete from calendar_members where calendar_id = $1::uuid and user_id = $2::uuid
 
 -- name: get_members
 -- Some members ($3) of one calendar ($2). The viewer ($1) must be a member; one who sees busy times only is shown the owners and

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from asyncpg import Record
 
 from yotei.calendars.calendar import Calendar, Member, Role
@@ -40,31 +41,63 @@ async def insert_calendar(
     calendar_id: UUID,
     name: str,
     description: str | None,
+    color: str,
     tzid: str,
     personal_for: UUID | None,
     owner_id: UUID,
 ) -> None:
-    await source.execute(_SQL["insert_calendar"], calendar_id, name, description, tzid, personal_for, owner_id)
+    await source.execute(_SQL["insert_calendar"], calendar_id, name, description, color, tzid, personal_for, owner_id)
 
 
-async def lock_calendar(source: Source, calendar_id: UUID) -> bool:
-    return await source.fetchrow(_SQL["lock_calendar"], calendar_id) is not None
+class Locked(msgspec.Struct, frozen=True):
+    """A calendar whose row is locked, deleted ones too."""
+
+    name: str
+    description: str | None
+    color: str
+    tzid: str
+    personal_for: UUID | None
+    version: int
+    is_deleted: bool
 
 
-async def get_role(source: Source, calendar_id: UUID, user_id: UUID) -> Role | None:
-    row = await source.fetchrow(_SQL["get_role"], calendar_id, user_id)
-    return None if row is None else Role(row["role"])
+async def lock_calendar(source: Source, calendar_id: UUID) -> Locked | None:
+    row = await source.fetchrow(_SQL["lock_calendar"], calendar_id)
+    return None if row is None else Locked(*row)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What the viewer and one other person are in a calendar."""
+
+    own_role: Role | None
+    other_role: Role | None
+    is_active: bool
+    has_other_owner: bool
+
+
+async def get_standing(source: Source, calendar_id: UUID, viewer_id: UUID, user_id: UUID) -> Standing:
+    row = await source.fetchrow(_SQL["get_standing"], calendar_id, viewer_id, user_id)
+    assert row is not None
+    own, other, is_active, has_other_owner = row
+    return Standing(own and Role(own), other and Role(other), is_active, has_other_owner)
+
+
+async def update_calendar(
+    source: Source, calendar_id: UUID, name: str, description: str | None, color: str, tzid: str
+) -> None:
+    await source.execute(_SQL["update_calendar"], calendar_id, name, description, color, tzid)
+
+
+async def set_calendar_deleted(source: Source, calendar_id: UUID, deleted: bool) -> None:
+    await source.execute(_SQL["set_calendar_deleted"], calendar_id, deleted)
 
 
 async def put_member(source: Source, calendar_id: UUID, user_id: UUID, role: Role) -> None:
     await source.execute(_SQL["put_member"], calendar_id, user_id, role.value)
 
 
-async def count_other_owners(source: Source, calendar_id: UUID, user_id: UUID) -> int:
-    row = await source.fetchrow(_SQL["count_other_owners"], calendar_id, user_id)
-    assert row is not None
-    others: int = row["others"]
-    return others
+async def delete_member(source: Source, calendar_id: UUID, user_id: UUID) -> None:
+    await source.execute(_SQL["delete_member"], calendar_id, user_id)
 
 
 def _calendar(row: Record) -> Calendar:

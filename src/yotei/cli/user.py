@@ -13,6 +13,7 @@ from yotei.cli.database import with_database
 from yotei.errors import not_found
 from yotei.storage.pool import Database
 from yotei.users import read, rows, tokens
+from yotei.users.user import NewUser
 
 LISTED_MAX = 10_000
 
@@ -32,7 +33,7 @@ def add_command(config_file: Path | None, email: str, name: str, tzid: str, admi
     """Add a person, who gets a personal calendar."""
 
     async def work(database: Database) -> tuple[UUID, str | None]:
-        user_id = await calendars.install_user(database, email=email, name=name, tzid=tzid, is_admin=admin)
+        user_id = await calendars.install_user(database, NewUser(email, name, tzid, is_admin=admin))
         if not admin:
             return user_id, None
         _, secret = await tokens.issue(

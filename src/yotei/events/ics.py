@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from yotei.calendars import rows as calendars
+from yotei.calendars.calendar import COLOR_DEFAULT
 from yotei.errors import not_found
 from yotei.events import rows, write
 from yotei.events.rows import Content, ImportedRow, InvitedRow, KnownPerson
@@ -148,7 +149,7 @@ async def _calendar(tx: Source, target: Target, parsed: ParsedCalendar, file_nam
     else:
         calendar_id = uuid7()
         tzid = parsed.tzid or target.owner.tzid
-        await calendars.insert_calendar(tx, calendar_id, name, None, tzid, None, target.owner.id)
+        await calendars.insert_calendar(tx, calendar_id, name, None, COLOR_DEFAULT, tzid, None, target.owner.id)
     if not await rows.lock_import(tx, calendar_id):
         raise not_found("calendar")
     return calendar_id

@@ -323,9 +323,10 @@ select id from resources where id = any($1::uuid[]) and concurrent_bookings > 1 
 
 -- name: select_taken
 -- What the events $1 hold, and what others hold of resources ($2) in the periods from $3 to $4, set-up and tear-down
--- included, as JSON texts. `key share` keeps a resource from being deleted while it is booked.
+-- included, as JSON texts. `key share` keeps a resource from being changed while it is booked; its version tells whether it
+-- was before.
 with resource as materialized (
-  select r.id, r.setup_minutes, r.teardown_minutes from resources r where r.id = any($2::uuid[]) order by r.id for key share
+  select r.id, r.setup_minutes, r.teardown_minutes, r.version from resources r where r.id = any($2::uuid[]) order by r.id for key share
 )
 select (select coalesce(json_agg(h), '[]')
         from (select v.id, v.resource_id, v.unit, v.event_id, v.recurrence_id, v.start_time, v.end_time,
@@ -341,7 +342,8 @@ select (select coalesce(json_agg(h), '[]')
                 on v.resource_id = w.resource_id and v.status = 'CONFIRMED'
                and v.blocked && tstzrange(w.start_time - make_interval(mins => r.setup_minutes),
                                           w.end_time + make_interval(mins => r.teardown_minutes))
-              where v.event_id <> all($1)) t)::text as taken
+              where v.event_id <> all($1)) t)::text as taken,
+       (select coalesce(json_object_agg(r.id, r.version), '{}') from resource r)::text as versions
 
 -- name: park_overrides
 -- Overrides that all move at once would meet each other's old places; a microsecond beside them nobody stands.
@@ -426,6 +428,7 @@ delete from reservations v using events e where e.calendar_id = $1::uuid and v.e
 update event_resources w set booked_until = $2::timestamptz
 from events e
 where e.calendar_id = $1::uuid and e.deleted_at is null and e.span_end > $2 and w.event_id = e.id
+returning w.event_id
 
 -- name: select_due
 -- Events that are not booked up to $1, those furthest behind first, $2 at most; none while another node is at it.

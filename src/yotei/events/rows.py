@@ -1,6 +1,6 @@
 """One typed function for each statement of `queries.sql`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -230,6 +230,7 @@ _resource_states: Final = msgspec.json.Decoder(tuple[ResourceState, ...])
 _namesakes: Final = msgspec.json.Decoder(tuple[Namesake, ...])
 _held: Final = msgspec.json.Decoder(tuple[Held, ...])
 _taken: Final = msgspec.json.Decoder(tuple[Taken, ...])
+_versions: Final = msgspec.json.Decoder(dict[UUID, int])
 
 
 class PutGuest(msgspec.Struct, frozen=True, gc=False):
@@ -316,8 +317,8 @@ async def lock_shared_resources(source: Source, resource_ids: Sequence[UUID]) ->
 
 async def select_taken(
     source: Source, event_ids: Sequence[UUID], periods: Sequence[tuple[UUID, datetime, datetime]]
-) -> tuple[tuple[Held, ...], tuple[Taken, ...]]:
-    """What the events hold, and what others hold in the periods of resources."""
+) -> tuple[tuple[Held, ...], tuple[Taken, ...], Mapping[UUID, int]]:
+    """What the events hold, what others hold in the periods of resources, and which versions these have."""
     row = await source.fetchrow(
         _SQL["select_taken"],
         list(event_ids),
@@ -326,7 +327,7 @@ async def select_taken(
         [end for _, _, end in periods],
     )
     assert row is not None
-    return _held.decode(row["held"]), _taken.decode(row["taken"])
+    return _held.decode(row["held"]), _taken.decode(row["taken"]), _versions.decode(row["versions"])
 
 
 async def park_overrides(source: Source, event_ids: Sequence[UUID]) -> None:
@@ -351,8 +352,9 @@ async def release_calendar(source: Source, calendar_id: UUID) -> None:
     await source.execute(_SQL["release_calendar"], calendar_id)
 
 
-async def mark_unbooked(source: Source, calendar_id: UUID, since: datetime) -> None:
-    await source.execute(_SQL["mark_unbooked"], calendar_id, since)
+async def mark_unbooked(source: Source, calendar_id: UUID, since: datetime) -> list[UUID]:
+    found = await source.fetch(_SQL["mark_unbooked"], calendar_id, since)
+    return sorted({row["event_id"] for row in found})
 
 
 async def select_due(source: Source, until: datetime, limit: int) -> list[UUID]:

@@ -126,11 +126,19 @@ async def delete_calendar(
 
 
 async def restore_calendar(
-    tx: Source, viewer: Viewer, calendar_id: UUID, expected: frozenset[int] | None = None, *, now: datetime
+    tx: Source,
+    viewer: Viewer,
+    calendar_id: UUID,
+    expected: frozenset[int] | None = None,
+    *,
+    now: datetime,
+    horizon_days: int = HORIZON_DAYS_DEFAULT,
 ) -> None:
-    """Restore a calendar. `extend` books the rooms of its events again: what is taken by now shows as missed."""
+    """Restore a calendar. The rooms of its events are booked again: what is taken by now shows as missed. Of a calendar
+    of very many the rest is booked by `extend`."""
     await calendars.restore(tx, viewer, calendar_id, expected)
-    await rows.mark_unbooked(tx, calendar_id, now)
+    unbooked = await rows.mark_unbooked(tx, calendar_id, now)
+    await rebook(tx, unbooked[:EXTENDED_AT_ONCE_MAX], now=now, horizon_days=horizon_days)
 
 
 async def extend(database: Database, *, now: datetime, horizon_days: int = HORIZON_DAYS_DEFAULT) -> int:
@@ -245,7 +253,9 @@ async def _book(
     if shared:
         await rows.lock_shared_resources(tx, sorted(shared))
     periods = sorted({(one.resource_id, one.start_time, one.end_time) for one in wanted})
-    held, taken = await rows.select_taken(tx, event_ids, periods)
+    held, taken, versions = await rows.select_taken(tx, event_ids, periods)
+    if any(state.resources[id_].resource.version != version for id_, version in versions.items()):
+        raise Outrun
     return booking.assign(state, wanted, held, taken, until, refuse=refuse)
 
 

@@ -49,3 +49,61 @@ from (
   ) b
   order by r.name, r.id
 ) s
+
+-- name: insert_resource
+-- A resource.
+insert into resources (id, name, kind, description, location, tzid, seats, features, concurrent_bookings, setup_minutes,
+                       teardown_minutes, opening_hours, booking)
+values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::integer, $8::text[], $9::integer, $10::integer, $11::integer,
+        $12::text::jsonb, $13::text)
+
+-- name: lock_resource
+-- A resource, locked against everybody who books it.
+select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
+       r.setup_minutes, r.teardown_minutes, r.opening_hours::text as opening_hours, r.booking, r.version,
+       r.deleted_at is not null as is_deleted
+from resources r
+where r.id = $1::uuid
+for update
+
+-- name: update_resource
+-- All that is said of a resource.
+update resources
+set name = $2::text, kind = $3::text, description = $4::text, location = $5::text, tzid = $6::text, seats = $7::integer,
+    features = $8::text[], concurrent_bookings = $9::integer, setup_minutes = $10::integer, teardown_minutes = $11::integer,
+    opening_hours = $12::text::jsonb, booking = $13::text
+where id = $1::uuid
+
+-- name: set_resource_deleted
+-- Deletes a resource, or brings it back.
+update resources set deleted_at = case when $2::boolean then now() end where id = $1::uuid
+
+-- name: is_booked
+-- Whether a resource ($1) is booked after $2, on a unit from $3 on.
+select exists (select from reservations v
+               where v.resource_id = $1::uuid and v.status = 'CONFIRMED' and v.unit >= $3::integer
+                 and v.blocked && tstzrange($2::timestamptz, null)) as is_booked
+
+-- name: get_resource_role
+-- What somebody is in a resource.
+select role from resource_members where resource_id = $1::uuid and user_id = $2::uuid
+
+-- name: list_resource_members
+-- Members of a resource, managers first, at most $2.
+select m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at
+from resource_members m
+join users u on u.id = m.user_id
+where m.resource_id = $1::uuid
+order by m.role desc, u.name, m.user_id
+limit $2::integer
+
+-- name: put_resource_member
+-- Gives an active person a role in a resource, or another one; no row comes back when there is no such person.
+insert into resource_members (resource_id, user_id, role)
+select $1::uuid, u.id, $3::text from users u where u.id = $2::uuid and u.deactivated_at is null
+on conflict (resource_id, user_id) do update set role = excluded.role
+returning user_id
+
+-- name: delete_resource_member
+-- Takes the role away; no row comes back when there was none.
+delete from resource_members where resource_id = $1::uuid and user_id = $2::uuid returning user_id

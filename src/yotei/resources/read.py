@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from yotei.errors import not_found
-from yotei.resources import rows
-from yotei.resources.resource import Availability, Kind, Period, Resource
+from yotei.errors import Code, Problem, not_found
+from yotei.resources import access, rows
+from yotei.resources.resource import Availability, Kind, Period, Resource, ResourceMember
 from yotei.storage.pool import Source
 from yotei.users.user import WEEKDAYS, Viewer
 
@@ -19,6 +19,8 @@ RESOURCES_MAX: Final = 200
 """Resources in one answer about availability."""
 BATCH_MAX: Final = 1_000
 """Resources that one batched read may ask for."""
+MEMBERS_MAX: Final = 1_000
+"""Members of one resource in one answer."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -68,6 +70,15 @@ async def get_many(source: Source, viewer: Viewer, ids: Sequence[UUID]) -> list[
     assert len(ids) <= BATCH_MAX
     by_id = {resource.id: resource for resource in await rows.get_resources(source, ids)}
     return [by_id.get(one) for one in ids]
+
+
+async def members(source: Source, viewer: Viewer, resource_id: UUID) -> list[ResourceMember]:
+    """Who may book a resource of members, managers first, for those who look after it. At most three statements."""
+    await get(source, viewer, resource_id)
+    role = None if viewer.is_admin else await rows.get_resource_role(source, resource_id, viewer.user_id)
+    if not access.may_manage(role, viewer):
+        raise Problem(Code.FORBIDDEN, "Only administrators and managers of a resource see its members.")
+    return await rows.list_resource_members(source, resource_id, MEMBERS_MAX)
 
 
 async def availability(

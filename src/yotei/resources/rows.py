@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from asyncpg import Record
 
-from yotei.resources.resource import Period, Resource
+from yotei.resources.resource import Period, Resource, ResourceMember, ResourceRole
 from yotei.storage import statements
 from yotei.storage.pool import Source
+from yotei.users.user import Person
 
 _SQL: Final = statements.load("yotei.resources")
 
@@ -73,7 +74,55 @@ async def select_availability(
     return _blocked.decode(row["resources"])
 
 
-def _resource(row: Record) -> Resource:
+async def insert_resource(source: Source, resource: Resource) -> None:
+    await source.execute(_SQL["insert_resource"], *_values(resource))
+
+
+async def lock_resource(source: Source, resource_id: UUID) -> tuple[Resource, bool] | None:
+    """The resource, and whether it is deleted."""
+    row = await source.fetchrow(_SQL["lock_resource"], resource_id)
+    return None if row is None else (_resource(tuple(row)[:-1]), row["is_deleted"])
+
+
+async def update_resource(source: Source, resource: Resource) -> None:
+    await source.execute(_SQL["update_resource"], *_values(resource))
+
+
+async def set_resource_deleted(source: Source, resource_id: UUID, deleted: bool) -> None:
+    await source.execute(_SQL["set_resource_deleted"], resource_id, deleted)
+
+
+async def is_booked(source: Source, resource_id: UUID, after: datetime, first_unit: int) -> bool:
+    row = await source.fetchrow(_SQL["is_booked"], resource_id, after, first_unit)
+    assert row is not None
+    found: bool = row["is_booked"]
+    return found
+
+
+async def get_resource_role(source: Source, resource_id: UUID, user_id: UUID) -> ResourceRole | None:
+    row = await source.fetchrow(_SQL["get_resource_role"], resource_id, user_id)
+    return None if row is None else row["role"]
+
+
+async def list_resource_members(source: Source, resource_id: UUID, limit: int) -> list[ResourceMember]:
+    found = await source.fetch(_SQL["list_resource_members"], resource_id, limit)
+    return [ResourceMember(Person(*who), role, created_at) for *who, role, created_at in found]
+
+
+async def put_resource_member(source: Source, resource_id: UUID, user_id: UUID, role: ResourceRole) -> bool:
+    return await source.fetchrow(_SQL["put_resource_member"], resource_id, user_id, role) is not None
+
+
+async def delete_resource_member(source: Source, resource_id: UUID, user_id: UUID) -> bool:
+    return await source.fetchrow(_SQL["delete_resource_member"], resource_id, user_id) is not None
+
+
+def _values(resource: Resource) -> tuple[object, ...]:
+    *said, hours, booking, _version = msgspec.structs.astuple(resource)
+    return (*said, None if hours is None else msgspec.json.encode(hours).decode(), booking)
+
+
+def _resource(row: Record | tuple[Any, ...]) -> Resource:
     (
         id_,
         name,

@@ -76,6 +76,24 @@ values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::boolean)
 on conflict on constraint users_email_key do nothing
 returning id
 
+-- name: adopt_invitations
+-- Invitations to an address are those of the person who has it now.
+update attendees set user_id = $1::uuid where email = $2::text and user_id is null
+
+-- name: lock_user
+-- A person who is not erased, locked.
+select id, email, name, avatar_url, tzid, working_hours::text as working_hours, is_admin,
+       deactivated_at is null as is_active, version, created_at, updated_at, false as is_erased
+from users
+where id = $1::uuid and erased_at is null
+for no key update
+
+-- name: update_user
+-- What a person says of themself, and whether they are an administrator.
+update users
+set name = $2::text, avatar_url = $3::text, tzid = $4::text, working_hours = $5::text::jsonb, is_admin = $6::boolean
+where id = $1::uuid
+
 -- name: lock_admins
 -- The active administrators, locked in one order: two requests cannot each take away the other of the last two.
 select id from users where is_admin and deactivated_at is null order by id for update

@@ -111,6 +111,22 @@ async def insert_user(
     return row is not None
 
 
+async def adopt_invitations(source: Source, user_id: UUID, email: str) -> None:
+    await source.execute(_SQL["adopt_invitations"], user_id, email)
+
+
+async def lock_user(source: Source, user_id: UUID) -> Profile | None:
+    row = await source.fetchrow(_SQL["lock_user"], user_id)
+    return None if row is None else _profile(row)
+
+
+async def update_user(
+    source: Source, user_id: UUID, name: str, avatar_url: str | None, tzid: str, working_hours: Hours, is_admin: bool
+) -> None:
+    hours = msgspec.json.encode(working_hours).decode()
+    await source.execute(_SQL["update_user"], user_id, name, avatar_url, tzid, hours, is_admin)
+
+
 async def lock_people(source: Source) -> None:
     await source.execute(_SQL["lock_people"])
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from yotei.errors import Code, Problem, invalid
+from yotei.ical.timezones import UnknownZone, resolve
 
 Hours = Mapping[str, tuple[tuple[str, str], ...]]
 """Weekday (`mon` to `sun`) -> periods of the day by the clock of a zone; a day that is not named has none."""
@@ -16,6 +18,10 @@ Hours = Mapping[str, tuple[tuple[str, str], ...]]
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PERIODS_A_DAY_MAX: Final = 10
 ERASED_NAME: Final = "Erased user"
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+TimeZone = Annotated[str, Meta(min_length=1, max_length=64)]
+Address = Annotated[str, Meta(max_length=2_000)]
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 
@@ -43,6 +49,26 @@ class Profile(msgspec.Struct, frozen=True):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person to be added; they get a personal calendar."""
+
+    email: Annotated[str, Meta(min_length=3, max_length=320)]
+    name: Name
+    tzid: TimeZone = "UTC"
+    avatar_url: Address | None = None
+    is_admin: bool = False
+
+
+class ProfileFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be changed of a person; what is not given stays. `is_admin` is for administrators."""
+
+    name: Name | UnsetType = UNSET
+    avatar_url: Address | UnsetType | None = UNSET
+    tzid: TimeZone | UnsetType = UNSET
+    working_hours: Hours | UnsetType = UNSET
+    is_admin: bool | UnsetType = UNSET
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -78,6 +104,22 @@ def checked_email(text: str, field: str) -> str:
     if not shaped or len(email) > 320 or not email.isprintable() or " " in email:
         raise invalid(field, "expected an e-mail address")
     return email
+
+
+def checked_name(text: str, field: str) -> str:
+    """The name without spaces around it; Problem `invalid_request`."""
+    name = text.strip()
+    if not 1 <= len(name) <= 200:
+        raise invalid(field, "expected 1 to 200 characters")
+    return name
+
+
+def checked_zone(tzid: str, field: str) -> str:
+    """The IANA name of a zone; Problem `unknown_time_zone`."""
+    try:
+        return resolve(tzid).key
+    except UnknownZone:
+        raise invalid(field, "expected an IANA time zone", code=Code.UNKNOWN_TIME_ZONE) from None
 
 
 def checked_hours(hours: Hours, field: str) -> Hours:

@@ -20,6 +20,7 @@ from yotei.ical import Instance, NotICalendar, ParsedEvent, expand, parse_calend
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 from yotei.users import rows as users
+from yotei.users.user import NewUser
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 FIRST, LAST = datetime(2005, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
@@ -38,7 +39,7 @@ def an_event(uid: str = "one", *lines: str, start: str = "DTSTART:20261201T10000
 
 
 async def a_target(database: Database, name: str | None = "Imported") -> Target:
-    await install_user(database, email="owner@example.org", name="Owner", tzid="Europe/Berlin")
+    await install_user(database, NewUser(email="owner@example.org", name="Owner", tzid="Europe/Berlin"))
     owner = await users.find_user(database, "owner@example.org")
     assert owner is not None
     return Target(owner=owner, name=name)
@@ -205,7 +206,7 @@ async def test_an_unknown_calendar_id_is_not_found(database: Database) -> None:
 
 async def test_people_who_are_known_by_address_are_invited_as_themselves(database: Database) -> None:
     target = await a_target(database)
-    ann = await install_user(database, email="ann@example.org", name="Ann")
+    ann = await install_user(database, NewUser(email="ann@example.org", name="Ann"))
 
     await put(
         database,

@@ -76,6 +76,11 @@ class Caller(msgspec.Struct, frozen=True):
     async def post(self, path: str, json: Any = None, **options: Any) -> httpx.Response:
         return await self.client.post(path, json=json, headers=self.headers, **options)
 
+    async def send(
+        self, method: str, path: str, json: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return await self.client.request(method, path, json=json, headers={**self.headers, **(headers or {})})
+
     async def delete(self, path: str) -> httpx.Response:
         return await self.client.delete(path, headers=self.headers)
 

@@ -271,7 +271,7 @@ async def test_only_trusted_proxies_say_who_the_client_is(
         ("GET", "/docs", 200),
         ("GET", "/nothing", 404),
         ("GET", ME, 401),
-        ("PATCH", ME, 405),
+        ("PUT", ME, 405),
         ("POST", "/api/tokens", 415),
         ("GET", "/api/calendars?x=1", 400),
     ],

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from yotei.storage.ids import uuid7
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 from yotei.users import read, write
-from yotei.users.user import ERASED_NAME, Viewer
+from yotei.users.user import ERASED_NAME, NewUser, Viewer
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -61,10 +62,10 @@ async def test_only_administrators_list_add_shut_out_and_erase(database: Databas
     aiko, ben = await a_user(database), await a_user(database)
     tries = [
         read.list_all(database, viewing(aiko), after=None, limit=1),
-        add_user(database, viewing(aiko), email="c@example.org", name="C"),
-        write.deactivate(database, viewing(aiko), ben),
-        write.reactivate(database, viewing(aiko), ben),
-        write.erase(database, viewing(aiko), ben),
+        database.run(partial(add_user, viewer=viewing(aiko), new=NewUser(email="c@example.org", name="C"))),
+        database.run(partial(write.deactivate, viewer=viewing(aiko), user_id=ben)),
+        database.run(partial(write.reactivate, viewer=viewing(aiko), user_id=ben)),
+        database.run(partial(write.erase, viewer=viewing(aiko), user_id=ben)),
     ]
 
     failures = await asyncio.gather(*tries, return_exceptions=True)
@@ -75,7 +76,13 @@ async def test_only_administrators_list_add_shut_out_and_erase(database: Databas
 async def test_a_new_person_owns_a_personal_calendar(database: Database) -> None:
     admin = await a_user(database, is_admin=True)
 
-    aiko = await add_user(database, admin_viewing(admin), email=" Aiko@Example.org", name="Aiko", tzid="Asia/Tokyo")
+    aiko = await database.run(
+        partial(
+            add_user,
+            viewer=admin_viewing(admin),
+            new=NewUser(email=" Aiko@Example.org", name="Aiko", tzid="Asia/Tokyo"),
+        )
+    )
 
     profile = await read.get(database, viewing(aiko), aiko)
     [calendar], _ = await calendars.list_for(database, viewing(aiko), after=None, limit=10)
@@ -92,8 +99,8 @@ async def test_of_two_who_add_the_same_address_at_once_one_is_told_so(database: 
     admin = admin_viewing(await a_user(database, is_admin=True))
 
     made = await asyncio.gather(
-        add_user(database, admin, email="aiko@example.org", name="One"),
-        add_user(database, admin, email="AIKO@example.org", name="Two"),
+        database.run(partial(add_user, viewer=admin, new=NewUser(email="aiko@example.org", name="One"))),
+        database.run(partial(add_user, viewer=admin, new=NewUser(email="AIKO@example.org", name="Two"))),
         return_exceptions=True,
     )
 
@@ -104,8 +111,8 @@ async def test_of_two_who_add_the_same_address_at_once_one_is_told_so(database: 
 
 async def test_of_two_set_ups_at_once_one_makes_the_first_administrator(database: Database) -> None:
     made = await asyncio.gather(
-        install_user(database, email="a@example.org", name="A", first_admin=True),
-        install_user(database, email="b@example.org", name="B", first_admin=True),
+        install_user(database, NewUser(email="a@example.org", name="A"), first_admin=True),
+        install_user(database, NewUser(email="b@example.org", name="B"), first_admin=True),
         return_exceptions=True,
     )
 
@@ -117,9 +124,9 @@ async def test_the_last_administrator_stays_and_nobody_shuts_out_themself(databa
     admin = await a_user(database, is_admin=True)
 
     with pytest.raises(Problem) as erased:
-        await write.erase(database, admin_viewing(admin), admin)
+        await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=admin))
     with pytest.raises(Problem) as deactivated:
-        await write.deactivate(database, admin_viewing(admin), admin)
+        await database.run(partial(write.deactivate, viewer=admin_viewing(admin), user_id=admin))
 
     assert (erased.value.code, deactivated.value.code) == (Code.CONFLICT, Code.CONFLICT)
 
@@ -128,8 +135,8 @@ async def test_two_administrators_cannot_shut_each_other_out(database: Database)
     one, two = await a_user(database, is_admin=True), await a_user(database, is_admin=True)
 
     done = await asyncio.gather(
-        write.deactivate(database, admin_viewing(one), two),
-        write.deactivate(database, admin_viewing(two), one),
+        database.run(partial(write.deactivate, viewer=admin_viewing(one), user_id=two)),
+        database.run(partial(write.deactivate, viewer=admin_viewing(two), user_id=one)),
         return_exceptions=True,
     )
 
@@ -141,7 +148,9 @@ async def test_two_administrators_cannot_shut_each_other_out(database: Database)
 async def test_erasing_leaves_nothing_that_says_who_it_was(every_database: Database) -> None:
     database = every_database
     admin = await a_user(database, "Ben", is_admin=True)
-    aiko = await add_user(database, admin_viewing(admin), email="aiko@example.org", name="Aiko Tanaka")
+    aiko = await database.run(
+        partial(add_user, viewer=admin_viewing(admin), new=NewUser(email="aiko@example.org", name="Aiko Tanaka"))
+    )
     calendar = await a_calendar(database, {admin: "OWNER"})
     event = await an_event(database, calendar, admin, NOW)
     for address, user_id in (("aiko@example.org", None), ("tanaka@example.com", aiko)):
@@ -152,7 +161,7 @@ async def test_erasing_leaves_nothing_that_says_who_it_was(every_database: Datab
         )
     await insert(database, "event_user_state", {"user_id": aiko, "event_id": event})
 
-    await write.erase(database, admin_viewing(admin), aiko)
+    await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=aiko))
 
     everything = Statement(
         name="tests.everything",
@@ -173,12 +182,12 @@ async def test_erasing_leaves_nothing_that_says_who_it_was(every_database: Datab
 
 async def test_erasing_twice_is_as_once_and_cannot_be_undone(database: Database) -> None:
     admin, ben = await a_user(database, is_admin=True), await a_user(database)
-    await write.erase(database, admin_viewing(admin), ben)
+    await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=ben))
     before = await read.get(database, viewing(admin), ben)
 
-    await write.erase(database, admin_viewing(admin), ben)
+    await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=ben))
     with pytest.raises(Problem) as refused:
-        await write.reactivate(database, admin_viewing(admin), ben)
+        await database.run(partial(write.reactivate, viewer=admin_viewing(admin), user_id=ben))
 
     assert await read.get(database, viewing(admin), ben) == before
     assert refused.value.code is Code.NOT_FOUND
@@ -188,8 +197,8 @@ async def test_of_two_administrators_who_are_erased_at_once_one_stays(database: 
     one, two = await a_user(database, is_admin=True), await a_user(database, is_admin=True)
 
     done = await asyncio.gather(
-        write.erase(database, admin_viewing(one), one),
-        write.erase(database, admin_viewing(two), two),
+        database.run(partial(write.erase, viewer=admin_viewing(one), user_id=one)),
+        database.run(partial(write.erase, viewer=admin_viewing(two), user_id=two)),
         return_exceptions=True,
     )
 
@@ -203,26 +212,21 @@ async def test_a_deactivated_administrator_is_not_one_who_stays(database: Databa
     await a_user(database, is_admin=True, deactivated_at=NOW)
 
     with pytest.raises(Problem) as refused:
-        await write.erase(database, admin_viewing(admin), admin)
+        await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=admin))
 
     assert refused.value.code is Code.CONFLICT
 
 
 async def test_no_text_of_any_table_says_who_was_erased(database: Database) -> None:
     admin = await a_user(database, "Ben", is_admin=True)
-    aiko = await add_user(
-        database,
-        admin_viewing(admin),
-        email="aiko@example.org",
-        name="Aiko Tanaka",
-        avatar_url="https://example.org/aiko.png",
-    )
+    new = NewUser("aiko@example.org", "Aiko Tanaka", avatar_url="https://example.org/aiko.png")
+    aiko = await database.run(partial(add_user, viewer=admin_viewing(admin), new=new))
     calendar = await a_calendar(database, {admin: "OWNER", aiko: "WRITER"})
     event = await an_event(database, calendar, aiko, NOW)
     await insert(database, "attendees", {"event_id": event, "email": "aiko@example.org", "name": "Aiko Tanaka"})
     before = await tables_that_say(database, "aiko")
 
-    await write.erase(database, admin_viewing(admin), aiko)
+    await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=aiko))
 
     assert before == ["attendees", "calendars", "users"]
     assert await tables_that_say(database, "aiko") == []
@@ -232,7 +236,9 @@ async def test_no_text_of_any_table_says_who_was_erased(database: Database) -> N
 async def test_erasing_takes_the_lines_of_files_that_name_them_and_leaves_the_others(every_database: Database) -> None:
     database = every_database
     admin = await a_user(database, "Ben", is_admin=True)
-    aiko = await add_user(database, admin_viewing(admin), email="aiko@example.org", name="Aiko Tanaka")
+    aiko = await database.run(
+        partial(add_user, viewer=admin_viewing(admin), new=NewUser(email="aiko@example.org", name="Aiko Tanaka"))
+    )
     calendar = await a_calendar(database, {admin: "OWNER"})
     lines = [
         "BEGIN:VALARM",
@@ -246,7 +252,7 @@ async def test_erasing_takes_the_lines_of_files_that_name_them_and_leaves_the_ot
     event = await an_event(database, calendar, admin, NOW, properties=lines, description="Bring cake")
     await insert(database, "attendees", {"event_id": event, "email": "tanaka@example.com", "user_id": aiko})
 
-    await write.erase(database, admin_viewing(admin), aiko)
+    await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=aiko))
 
     row = await database.fetchrow(_words, event)
     assert row is not None
@@ -256,7 +262,9 @@ async def test_erasing_takes_the_lines_of_files_that_name_them_and_leaves_the_ot
 
 async def test_erasing_takes_the_words_of_the_personal_calendar_even_of_deleted_events(database: Database) -> None:
     admin = await a_user(database, "Ben", is_admin=True)
-    aiko = await add_user(database, admin_viewing(admin), email="aiko@example.org", name="Aiko Tanaka")
+    aiko = await database.run(
+        partial(add_user, viewer=admin_viewing(admin), new=NewUser(email="aiko@example.org", name="Aiko Tanaka"))
+    )
     [personal], _ = await calendars.list_for(database, viewing(aiko), after=None, limit=10)
     said: dict[str, Any] = {
         "title": "Doctor",
@@ -270,7 +278,7 @@ async def test_erasing_takes_the_words_of_the_personal_calendar_even_of_deleted_
         await an_event(database, personal.id, aiko, NOW, **said, deleted_at=NOW),
     ]
 
-    await write.erase(database, admin_viewing(admin), aiko)
+    await database.run(partial(write.erase, viewer=admin_viewing(admin), user_id=aiko))
 
     for event in events:
         row = await database.fetchrow(_words, event)
@@ -301,7 +309,8 @@ async def test_a_person_that_cannot_be_is_refused_by_the_field_and_leaves_nothin
     admin = await a_user(database, is_admin=True)
 
     with pytest.raises(Problem) as refused:
-        await add_user(database, admin_viewing(admin), **{"email": "c@example.org", "name": "C", **fields})  # type: ignore[arg-type]
+        new = NewUser(**{"email": "c@example.org", "name": "C", **fields})  # type: ignore[arg-type]
+        await database.run(partial(add_user, viewer=admin_viewing(admin), new=new))
 
     everybody, _ = await read.list_all(database, admin_viewing(admin), after=None, limit=10)
     assert [fault.field for fault in refused.value.faults] == [field]

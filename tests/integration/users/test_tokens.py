@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -63,7 +64,7 @@ async def test_unknown_expired_revoked_and_deactivated_are_refused_in_the_same_w
     token, revoked = await tokens.issue(database, aiko, name="x", scopes=ALL, now=NOW)
     await tokens.revoke(database, asking(aiko), token.id)
     deactivated = await a_token(database, ben)
-    await write.deactivate(database, asking(admin, is_admin=True), ben)
+    await database.run(partial(write.deactivate, viewer=asking(admin, is_admin=True), user_id=ben))
 
     problems = [
         await refusal(database, ANYWHERE),
@@ -79,9 +80,9 @@ async def test_unknown_expired_revoked_and_deactivated_are_refused_in_the_same_w
 async def test_a_token_works_again_when_its_user_does(database: Database) -> None:
     admin, ben = await a_user(database, is_admin=True), await a_user(database)
     raw = await a_token(database, ben)
-    await write.deactivate(database, asking(admin, is_admin=True), ben)
+    await database.run(partial(write.deactivate, viewer=asking(admin, is_admin=True), user_id=ben))
 
-    await write.reactivate(database, asking(admin, is_admin=True), ben)
+    await database.run(partial(write.reactivate, viewer=asking(admin, is_admin=True), user_id=ben))
 
     assert (await tokens.authenticate(database, raw, None, NOW)).user_id == ben
 
@@ -90,7 +91,7 @@ async def test_the_tokens_of_an_erased_person_are_gone(database: Database) -> No
     admin, ben = await a_user(database, is_admin=True), await a_user(database)
     raw = await a_token(database, ben)
 
-    await write.erase(database, asking(admin, is_admin=True), ben)
+    await database.run(partial(write.erase, viewer=asking(admin, is_admin=True), user_id=ben))
 
     assert (await refusal(database, raw)).code is Code.UNAUTHORIZED
     assert await tokens.list_for(database, asking(admin, is_admin=True), ben) == []
@@ -132,7 +133,7 @@ async def test_a_user_token_acts_for_nobody_else_and_does_not_tell_who_exists(da
 async def test_a_service_token_acts_for_nobody_who_is_deactivated_or_unknown(database: Database) -> None:
     admin, bot, ben = [await a_user(database, is_admin=n == 0) for n in range(3)]
     raw = await a_token(database, bot, kind="SERVICE")
-    await write.deactivate(database, asking(admin, is_admin=True), ben)
+    await database.run(partial(write.deactivate, viewer=asking(admin, is_admin=True), user_id=ben))
 
     problems = [await refusal(database, raw, named) for named in (str(ben), f"{ben}@example.org", str(uuid7()))]
 
@@ -290,7 +291,7 @@ async def test_what_cannot_be_a_token_is_not_made(database: Database, fields: di
 
 async def test_nobody_who_is_shut_out_gets_a_token(database: Database) -> None:
     admin, ben = await a_user(database, is_admin=True), await a_user(database)
-    await write.deactivate(database, asking(admin, is_admin=True), ben)
+    await database.run(partial(write.deactivate, viewer=asking(admin, is_admin=True), user_id=ben))
 
     for user_id in (ben, uuid7()):
         with pytest.raises(Problem) as refused:

@@ -1,21 +1,26 @@
-"""`/api/calendars`: the caller's calendars and who shares them."""
+"""`/api/calendars`: calendars and who shares them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response, delete, get, patch, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
 from yotei.api.parameters import Cursor, page_size
 from yotei.api.problems import refusals
-from yotei.calendars import read
-from yotei.calendars.calendar import Calendar, Member
+from yotei.api.writing import Writing, Written
+from yotei.calendars import read, write
+from yotei.calendars.calendar import Calendar, CalendarFields, Member, NewCalendar, Role
 from yotei.errors import not_found
+from yotei.events.write import delete_calendar as delete_with_bookings
+from yotei.events.write import restore_calendar as restore_with_bookings
+from yotei.storage.pool import Transaction
 from yotei.users.user import Viewer
 
 
@@ -30,6 +35,18 @@ class MemberList(msgspec.Struct, frozen=True):
     """The members that the caller may see; those who see busy times only are shown the owners."""
 
     members: list[Member]
+
+
+class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody is to be in a calendar."""
+
+    role: Role
+
+
+class Transferring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is to own a calendar."""
+
+    user_id: UUID
 
 
 @get("/api/calendars", summary="The caller's calendars", responses=refusals())
@@ -51,7 +68,8 @@ async def get_calendar(
     request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], calendar_id: FromPath[UUID]
 ) -> Response[Calendar]:
     """A calendar of which the caller is a member, with their role in it."""
-    return answer(request, await read.get(state.database, viewer, calendar_id))
+    calendar = await read.get(state.database, viewer, calendar_id)
+    return answer(request, calendar, version=calendar.version)
 
 
 @get("/api/calendars/{calendar_id:uuid}/members", summary="Who shares a calendar", responses=refusals(404))
@@ -65,4 +83,152 @@ async def list_members(
     return answer(request, MemberList(list(found)))
 
 
-ROUTES: Final = (list_calendars, get_calendar, list_members)
+@post("/api/calendars", summary="Make a calendar", responses=refusals(409, 413, 422))
+async def create_calendar(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], data: JSONBody[NewCalendar]
+) -> Response[Calendar]:
+    """A calendar that the caller owns."""
+
+    async def work(tx: Transaction) -> Written:
+        calendar_id = await write.create(tx, viewer, data)
+        calendar = await read.get(tx, viewer, calendar_id)
+        return Written(calendar, 201, calendar.version, f"/api/calendars/{calendar_id}")
+
+    return await writing.run(work)
+
+
+@patch("/api/calendars/{calendar_id:uuid}", summary="Change a calendar", responses=refusals(404, 409, 412, 413, 422))
+async def patch_calendar(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    calendar_id: FromPath[UUID],
+    data: JSONBody[CalendarFields],
+) -> Response[Calendar]:
+    """Sets the fields that are given, by an owner. Events keep the time zone that they have."""
+
+    async def work(tx: Transaction) -> Written:
+        await write.update(tx, viewer, calendar_id, data, writing.expected)
+        return await _shown(tx, viewer, calendar_id)
+
+    return await writing.run(work)
+
+
+@delete(
+    "/api/calendars/{calendar_id:uuid}",
+    summary="Delete a calendar",
+    status_code=204,
+    responses=refusals(404, 409, 412, 422),
+)
+async def delete_calendar(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], calendar_id: FromPath[UUID]
+) -> Response[None]:
+    """The rooms of its events are free again; it can be restored. A personal calendar stays."""
+
+    async def work(tx: Transaction) -> Written:
+        await delete_with_bookings(tx, viewer, calendar_id, writing.expected)
+        return Written(None)
+
+    return await writing.run(work)
+
+
+@post(
+    "/api/calendars/{calendar_id:uuid}/restore",
+    summary="Restore a calendar",
+    status_code=200,
+    responses=refusals(404, 409, 412, 422),
+)
+async def restore_calendar(
+    state: State, viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], calendar_id: FromPath[UUID]
+) -> Response[Calendar]:
+    """Undoes a deletion, by an owner. The rooms of its events are booked again; those that are taken by now show as
+    `missed`."""
+    now = datetime.now(UTC)
+
+    async def work(tx: Transaction) -> Written:
+        await restore_with_bookings(tx, viewer, calendar_id, writing.expected, now=now, horizon_days=state.horizon_days)
+        return await _shown(tx, viewer, calendar_id)
+
+    return await writing.run(work)
+
+
+@put(
+    "/api/calendars/{calendar_id:uuid}/members/{user_id:uuid}",
+    summary="Share a calendar",
+    responses=refusals(404, 409, 413, 422),
+)
+async def put_member(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    calendar_id: FromPath[UUID],
+    user_id: FromPath[UUID],
+    data: JSONBody[Sharing],
+) -> Response[Member]:
+    """Gives somebody a role in a calendar, or another one, by an owner. At least one owner stays."""
+
+    async def work(tx: Transaction) -> Written:
+        await write.put_member(tx, viewer, calendar_id, user_id, data.role)
+        return Written((await read.get_members(tx, viewer, calendar_id, [user_id]))[0])
+
+    return await writing.run(work)
+
+
+@delete(
+    "/api/calendars/{calendar_id:uuid}/members/{user_id:uuid}",
+    summary="Take somebody out of a calendar, or leave it",
+    status_code=204,
+    responses=refusals(404, 409, 422),
+)
+async def remove_member(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    calendar_id: FromPath[UUID],
+    user_id: FromPath[UUID],
+) -> Response[None]:
+    """An owner takes somebody out; every member leaves by their own id. The last owner cannot leave. What somebody
+    organised stays."""
+
+    async def work(tx: Transaction) -> Written:
+        await write.remove_member(tx, viewer, calendar_id, user_id)
+        return Written(None)
+
+    return await writing.run(work)
+
+
+@post(
+    "/api/calendars/{calendar_id:uuid}/transfer",
+    summary="Give a calendar to somebody else",
+    status_code=200,
+    responses=refusals(404, 409, 413, 422),
+)
+async def transfer_calendar(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    calendar_id: FromPath[UUID],
+    data: JSONBody[Transferring],
+) -> Response[Calendar]:
+    """Somebody else owns it; the caller stays a writer. A personal calendar stays that of its person."""
+
+    async def work(tx: Transaction) -> Written:
+        await write.transfer(tx, viewer, calendar_id, data.user_id)
+        return await _shown(tx, viewer, calendar_id)
+
+    return await writing.run(work)
+
+
+async def _shown(tx: Transaction, viewer: Viewer, calendar_id: UUID) -> Written:
+    calendar = await read.get(tx, viewer, calendar_id)
+    return Written(calendar, version=calendar.version)
+
+
+ROUTES: Final = (
+    list_calendars,
+    get_calendar,
+    list_members,
+    create_calendar,
+    patch_calendar,
+    delete_calendar,
+    restore_calendar,
+    put_member,
+    remove_member,
+    transfer_calendar,
+)

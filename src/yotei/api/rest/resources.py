@@ -1,21 +1,31 @@
-"""`/api/resources`: rooms and equipment, and when they are free."""
+"""`/api/resources`: rooms and equipment, when they are free, and who looks after them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response, delete, get, patch, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
 from yotei.api.parameters import Cursor, End, Start, Zone, page_size, parse_ids, parse_window, parse_zone
 from yotei.api.problems import refusals
-from yotei.resources import read
-from yotei.resources.resource import Availability, Period, Resource
+from yotei.api.writing import Writing, Written
+from yotei.resources import read, write
+from yotei.resources.resource import (
+    Availability,
+    NewResource,
+    Period,
+    Resource,
+    ResourceFields,
+    ResourceMember,
+    ResourceRole,
+)
+from yotei.storage.pool import Transaction
 from yotei.users.user import Viewer
 
 KindFilter = Annotated[Literal["ROOM", "EQUIPMENT"] | None, Parameter(description="Only this kind.", required=False)]
@@ -42,6 +52,18 @@ class AvailabilityList(msgspec.Struct, frozen=True):
     end: datetime
     tz: str
     next_cursor: str | None
+
+
+class ResourceMemberList(msgspec.Struct, frozen=True):
+    """Members of a resource, managers first."""
+
+    members: list[ResourceMember]
+
+
+class Entrusting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody is to be in a resource."""
+
+    role: ResourceRole
 
 
 @get("/api/resources", summary="Rooms and equipment", responses=refusals())
@@ -71,7 +93,8 @@ async def get_resource(
     request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
 ) -> Response[Resource]:
     """A room or a piece of equipment."""
-    return answer(request, await read.get(state.database, viewer, resource_id))
+    resource = await read.get(state.database, viewer, resource_id)
+    return answer(request, resource, version=resource.version)
 
 
 @get("/api/resources/availability", summary="When rooms are free", responses=refusals())
@@ -120,6 +143,130 @@ async def list_availability(
     return answer(request, listed)
 
 
+@post("/api/resources", summary="Add a resource (administrators)", responses=refusals(409, 413, 422))
+async def create_resource(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], data: JSONBody[NewResource]
+) -> Response[Resource]:
+    """A room or a piece of equipment, open to everybody unless `booking` says otherwise."""
+
+    async def work(tx: Transaction) -> Written:
+        resource = await read.get(tx, viewer, await write.create(tx, viewer, data))
+        return Written(resource, 201, resource.version, f"/api/resources/{resource.id}")
+
+    return await writing.run(work)
+
+
+@patch("/api/resources/{resource_id:uuid}", summary="Change a resource", responses=refusals(404, 409, 412, 413, 422))
+async def patch_resource(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    resource_id: FromPath[UUID],
+    data: JSONBody[ResourceFields],
+) -> Response[Resource]:
+    """Sets the fields that are given, by an administrator or a manager. What is booked already stays as it is."""
+    now = datetime.now(UTC)
+
+    async def work(tx: Transaction) -> Written:
+        await write.update(tx, viewer, resource_id, data, writing.expected, now=now)
+        return await _shown(tx, viewer, resource_id)
+
+    return await writing.run(work)
+
+
+@delete(
+    "/api/resources/{resource_id:uuid}",
+    summary="Take a resource out of service (administrators)",
+    status_code=204,
+    responses=refusals(404, 409, 412, 422),
+)
+async def delete_resource(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], resource_id: FromPath[UUID]
+) -> Response[None]:
+    """Refused while it is booked from now on. It can be restored."""
+    now = datetime.now(UTC)
+
+    async def work(tx: Transaction) -> Written:
+        await write.delete(tx, viewer, resource_id, writing.expected, now=now)
+        return Written(None)
+
+    return await writing.run(work)
+
+
+@post(
+    "/api/resources/{resource_id:uuid}/restore",
+    summary="Restore a resource (administrators)",
+    status_code=200,
+    responses=refusals(404, 409, 412, 422),
+)
+async def restore_resource(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], resource_id: FromPath[UUID]
+) -> Response[Resource]:
+    """Undoes a deletion."""
+
+    async def work(tx: Transaction) -> Written:
+        await write.restore(tx, viewer, resource_id, writing.expected)
+        return await _shown(tx, viewer, resource_id)
+
+    return await writing.run(work)
+
+
+@get("/api/resources/{resource_id:uuid}/members", summary="Who may book a resource", responses=refusals(404))
+async def list_resource_members(
+    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
+) -> Response[ResourceMemberList]:
+    """Managers and bookers of a resource, for administrators and its managers."""
+    return answer(request, ResourceMemberList(await read.members(state.database, viewer, resource_id)))
+
+
+@put(
+    "/api/resources/{resource_id:uuid}/members/{user_id:uuid}",
+    summary="Let somebody book a resource, or look after it",
+    status_code=204,
+    responses=refusals(404, 409, 413, 422),
+)
+async def put_resource_member(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    resource_id: FromPath[UUID],
+    user_id: FromPath[UUID],
+    data: JSONBody[Entrusting],
+) -> Response[None]:
+    """Gives somebody a role in a resource, by an administrator or a manager. A BOOKER counts where `booking` is
+    MEMBERS."""
+
+    async def work(tx: Transaction) -> Written:
+        await write.put_member(tx, viewer, resource_id, user_id, data.role)
+        return Written(None)
+
+    return await writing.run(work)
+
+
+@delete(
+    "/api/resources/{resource_id:uuid}/members/{user_id:uuid}",
+    summary="Take somebody's role in a resource away",
+    status_code=204,
+    responses=refusals(404, 409, 422),
+)
+async def remove_resource_member(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    resource_id: FromPath[UUID],
+    user_id: FromPath[UUID],
+) -> Response[None]:
+    """What they have booked stays."""
+
+    async def work(tx: Transaction) -> Written:
+        await write.remove_member(tx, viewer, resource_id, user_id)
+        return Written(None)
+
+    return await writing.run(work)
+
+
+async def _shown(tx: Transaction, viewer: Viewer, resource_id: UUID) -> Written:
+    resource = await read.get(tx, viewer, resource_id)
+    return Written(resource, version=resource.version)
+
+
 def _features(text: str | None) -> tuple[str, ...]:
     return tuple(one.strip() for one in (text or "").split(",") if one.strip())
 
@@ -132,4 +279,15 @@ def _in_zone(one: Availability, zone: Any) -> Availability:
     return Availability(one.resource, one.is_free, busy, free)
 
 
-ROUTES: Final = (list_resources, get_resource, list_availability)
+ROUTES: Final = (
+    list_resources,
+    get_resource,
+    list_availability,
+    create_resource,
+    patch_resource,
+    delete_resource,
+    restore_resource,
+    list_resource_members,
+    put_resource_member,
+    remove_resource_member,
+)

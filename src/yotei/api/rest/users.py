@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, patch, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, Parameter
@@ -13,19 +13,11 @@ from yotei.api import paging
 from yotei.api.conditional import answer
 from yotei.api.parameters import Cursor, page_size
 from yotei.api.problems import refusals
+from yotei.api.writing import Writing, Written
 from yotei.calendars import write as calendars
+from yotei.storage.pool import Transaction
 from yotei.users import read, write
-from yotei.users.user import Profile, Viewer
-
-
-class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person to be added; they get a personal calendar."""
-
-    email: Annotated[str, msgspec.Meta(min_length=3, max_length=320)]
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    tzid: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = "UTC"
-    avatar_url: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
-    is_admin: bool = False
+from yotei.users.user import NewUser, Profile, ProfileFields, Viewer
 
 
 class UserList(msgspec.Struct, frozen=True):
@@ -38,7 +30,8 @@ class UserList(msgspec.Struct, frozen=True):
 @get("/api/users/me", summary="The caller", responses=refusals())
 async def get_me(request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer]) -> Response[Profile]:
     """The person behind the token."""
-    return answer(request, await read.me(state.database, viewer))
+    profile = await read.me(state.database, viewer)
+    return answer(request, profile, version=profile.version)
 
 
 @get("/api/users/{user_id:uuid}", summary="One person", responses=refusals(404))
@@ -46,7 +39,8 @@ async def get_user(
     request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]
 ) -> Response[Profile]:
     """A person of this installation."""
-    return answer(request, await read.get(state.database, viewer, user_id))
+    profile = await read.get(state.database, viewer, user_id)
+    return answer(request, profile, version=profile.version)
 
 
 @get("/api/users", summary="All people (administrators)", responses=refusals())
@@ -64,46 +58,110 @@ async def list_users(
     return answer(request, UserList(list(found), paging.encode(after)))
 
 
-@post("/api/users", summary="Add a person (administrators)", responses=refusals(409, 413))
-async def create_user(state: State, viewer: NamedDependency[Viewer], data: JSONBody[NewUser]) -> Profile:
-    """Adds a person with a personal calendar."""
-    user_id = await calendars.add_user(
-        state.database,
-        viewer,
-        email=data.email,
-        name=data.name,
-        tzid=data.tzid,
-        avatar_url=data.avatar_url,
-        is_admin=data.is_admin,
-    )
-    return await read.get(state.database, viewer, user_id)
+@post("/api/users", summary="Add a person (administrators)", responses=refusals(409, 413, 422))
+async def create_user(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], data: JSONBody[NewUser]
+) -> Response[Profile]:
+    """Adds a person with a personal calendar. Invitations that their address has had already are theirs."""
+
+    async def work(tx: Transaction) -> Written:
+        user_id = await calendars.add_user(tx, viewer, data)
+        return await _shown(tx, viewer, user_id, created=True)
+
+    return await writing.run(work)
+
+
+@patch("/api/users/me", summary="Change one's own profile", responses=refusals(409, 412, 413, 422))
+async def patch_me(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], data: JSONBody[ProfileFields]
+) -> Response[Profile]:
+    """Sets the fields that are given; null removes the picture."""
+    return await _update(viewer, writing, viewer.user_id, data)
+
+
+@patch("/api/users/{user_id:uuid}", summary="Change a person's profile", responses=refusals(404, 409, 412, 413, 422))
+async def patch_user(
+    viewer: NamedDependency[Viewer],
+    writing: NamedDependency[Writing],
+    user_id: FromPath[UUID],
+    data: JSONBody[ProfileFields],
+) -> Response[Profile]:
+    """One's own, or as an administrator that of others, and who is an administrator. The last of them stays one."""
+    return await _update(viewer, writing, user_id, data)
 
 
 @post(
-    "/api/users/{user_id:uuid}/deactivate", summary="Shut a person out", status_code=200, responses=refusals(404, 409)
+    "/api/users/{user_id:uuid}/deactivate",
+    summary="Shut a person out",
+    status_code=200,
+    responses=refusals(404, 409, 422),
 )
-async def deactivate_user(state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]) -> Profile:
+async def deactivate_user(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], user_id: FromPath[UUID]
+) -> Response[Profile]:
     """Their tokens stop working; nothing is lost. The last administrator stays."""
-    await write.deactivate(state.database, viewer, user_id)
-    return await read.get(state.database, viewer, user_id)
+
+    async def work(tx: Transaction) -> Written:
+        await write.deactivate(tx, viewer, user_id)
+        return await _shown(tx, viewer, user_id)
+
+    return await writing.run(work)
 
 
 @post(
     "/api/users/{user_id:uuid}/reactivate",
     summary="Let a person in again",
     status_code=200,
-    responses=refusals(404, 409),
+    responses=refusals(404, 409, 422),
 )
-async def reactivate_user(state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]) -> Profile:
+async def reactivate_user(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], user_id: FromPath[UUID]
+) -> Response[Profile]:
     """Undoes a deactivation, not an erasure."""
-    await write.reactivate(state.database, viewer, user_id)
-    return await read.get(state.database, viewer, user_id)
+
+    async def work(tx: Transaction) -> Written:
+        await write.reactivate(tx, viewer, user_id)
+        return await _shown(tx, viewer, user_id)
+
+    return await writing.run(work)
 
 
-@delete("/api/users/{user_id:uuid}", summary="Erase a person", responses=refusals(404, 409))
-async def erase_user(state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]) -> None:
+@delete("/api/users/{user_id:uuid}", summary="Erase a person", status_code=204, responses=refusals(404, 409, 422))
+async def erase_user(
+    viewer: NamedDependency[Viewer], writing: NamedDependency[Writing], user_id: FromPath[UUID]
+) -> Response[None]:
     """Removes all that says who they are, for good. What they organised stays, by nobody."""
-    await write.erase(state.database, viewer, user_id)
+
+    async def work(tx: Transaction) -> Written:
+        await write.erase(tx, viewer, user_id)
+        return Written(None)
+
+    return await writing.run(work)
 
 
-ROUTES: Final = (get_me, get_user, list_users, create_user, deactivate_user, reactivate_user, erase_user)
+async def _update(viewer: Viewer, writing: Writing, user_id: UUID, fields: ProfileFields) -> Response[Profile]:
+    async def work(tx: Transaction) -> Written:
+        await write.update(tx, viewer, user_id, fields, writing.expected)
+        return await _shown(tx, viewer, user_id)
+
+    return await writing.run(work)
+
+
+async def _shown(tx: Transaction, viewer: Viewer, user_id: UUID, *, created: bool = False) -> Written:
+    profile = await read.get(tx, viewer, user_id)
+    if created:
+        return Written(profile, 201, profile.version, f"/api/users/{user_id}")
+    return Written(profile, version=profile.version)
+
+
+ROUTES: Final = (
+    get_me,
+    get_user,
+    list_users,
+    create_user,
+    patch_me,
+    patch_user,
+    deactivate_user,
+    reactivate_user,
+    erase_user,
+)
