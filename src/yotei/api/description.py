@@ -39,6 +39,7 @@ def complete(schema: Tree, *, page_size_max: int) -> Tree:
         for operation in methods.values():
             if path in _OPEN:
                 operation["security"] = []
+            operation["responses"].get("204", {}).pop("content", None)
             for parameter in operation.get("parameters", ()):
                 _describe(parameter, page_size_max)
             for content in operation.get("requestBody", {}).get("content", {}).values():
