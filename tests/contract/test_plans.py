@@ -315,6 +315,63 @@ async def test_who_asks_is_planned_five_times_a_session_and_then_no_more(connect
     assert tuple(counted) == (5, 3)
 
 
+def load_for_writing(viewer: int, events: Sequence[int]) -> tuple[object, ...]:
+    """The parameters in the order of `yotei.events.rows.load_for_writing`: also a calendar, people, a room, a UID."""
+    rooms = [id_of(Kind.RESOURCE, 1)]
+    chosen = [event(one) for one in events]
+    return (user(viewer), [calendar(3)], chosen, ["person1@example.org"], [user(2)], rooms, 20_000, ["x"])
+
+
+@pytest.mark.parametrize("events", [(), (100,), tuple(range(100, 600))], ids=["none", "one", "many"])
+async def test_a_write_locks_and_loads_by_key(connection: Connection, events: tuple[int, ...]) -> None:
+    chosen = [event(one) for one in events]
+
+    locked = await plans(connection, EVENTS["lock_for_writing"], [calendar(3)], chosen)
+    loaded = await plans(connection, EVENTS["load_for_writing"], *load_for_writing(3, events))
+
+    check(locked, calendars_pkey=["id"], events_pkey=["id"])
+    check(
+        loaded,
+        calendars_pkey=["id"],
+        events_pkey=["id"],
+        events_series=["series_id"],
+        attendees_pkey=["event_id"],
+        users_pkey=["id"],
+        users_email_key=["email"],
+        events_uid_key=["uid"],
+    )
+
+
+async def test_what_is_taken_is_led_by_resource_and_blocked_period(connection: Connection) -> None:
+    found = await plans(
+        connection, EVENTS["select_taken"], [event(100)], [id_of(Kind.RESOURCE, 1)], [MONTH_START], [MONTH_END]
+    )
+
+    check(found, reservations_event=["event_id"], reservations_no_double_booking=["resource_id", "blocked"])
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("lock_for_writing", ([calendar(3)], [event(100)])),
+        ("load_for_writing", load_for_writing(3, [100])),
+        ("select_taken", ([event(100)], [id_of(Kind.RESOURCE, 1)], [MONTH_START], [MONTH_END])),
+    ],
+)
+async def test_writes_are_planned_five_times_a_session_and_then_no_more(
+    connection: Connection, name: str, parameters: tuple[object, ...]
+) -> None:
+    async with prepared(connection, "auto", EVENTS[name], parameters) as execute:
+        for _ in range(8):
+            await connection.execute(execute)
+        counted = await connection.fetchrow(
+            "select custom_plans, generic_plans from pg_prepared_statements where name = 'asked'"
+        )
+
+    assert counted is not None
+    assert tuple(counted) == (5, 3)
+
+
 @pytest.mark.parametrize(
     "asked",
     [

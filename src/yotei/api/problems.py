@@ -123,8 +123,23 @@ def _faults(extra: object) -> list[Fault]:
         key = one.get("key") or ""
         # The framework calls the body `data`, here and in its messages.
         path = source if key in ("", "data") else f"{source}.{key}"
-        found.append(Fault(path, "a body is needed" if one["message"] == "'data'" else one["message"]))
+        found.append(_fault(path, one["message"]))
     return found
+
+
+def _fault(path: str, message: str) -> Fault:
+    if message == "'data'":
+        return Fault(path, "a body is needed")
+    # What is not there has no place of its own: the decoder names the object around it, and the field in its sentence.
+    named = _NAMED.match(message)
+    if named is None:
+        return Fault(path, message)
+    return Fault(
+        f"{path}.{named[2]}", "this has to be given" if named[1] == "missing required" else "there is no such field"
+    )
+
+
+_NAMED: Final = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 
 
 def _missing(detail: str) -> Iterator[Fault]:

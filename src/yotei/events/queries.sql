@@ -239,18 +239,24 @@ where e.id = f.id and (e.series_id, e.span_end) is distinct from (f.series_id, f
 -- by its master, for all of its overrides. `key share` on a calendar keeps it from being deleted meanwhile and nothing else.
 -- What is to be decided on is read after this, not with it: the same statement would read it as of before it waited. So what
 -- was locked comes back, to be compared with what is read: an event may have been moved meanwhile.
-with asked as materialized (
-  select id, coalesce(series_id, id) as master_id, calendar_id from events where id = any($2::uuid[])
+--
+-- Here and below the values are hidden from the planner, as in `select_events`, and keys come as one array: `or` beside a
+-- subquery would read the whole table.
+with q as materialized (
+  select $1::uuid[] as calendar_ids, $2::uuid[] as event_ids
+),
+asked as materialized (
+  select e.id, coalesce(e.series_id, e.id) as master_id, e.calendar_id from q join events e on e.id = any(q.event_ids)
 ),
 locked_calendars as materialized (
   select c.id from calendars c
-  where c.id = any($1::uuid[]) or c.id in (select calendar_id from asked)
+  where c.id = any(array(select unnest(calendar_ids) from q union select calendar_id from asked))
   order by c.id
   for key share
 ),
 locked_events as materialized (
   select e.id from events e
-  where (select count(*) from locked_calendars) >= 0 and e.id in (select master_id from asked)
+  where (select count(*) from locked_calendars) >= 0 and e.id = any(array(select master_id from asked))
   order by e.id
   for no key update
 )
@@ -261,8 +267,12 @@ select array(select id from locked_calendars) as calendars, array(select id from
 -- $2 and those of the events, with the role of the viewer ($1); people by address ($4) or id ($5); resources $6 and those that
 -- the events want; who has the UIDs $8, or those of the events, in these calendars. `rows`: how many events that is; with
 -- more than $7 none come.
-with asked as materialized (
-  select id, coalesce(series_id, id) as master_id from events where id = any($3::uuid[])
+with q as materialized (
+  select $1::uuid as viewer_id, $2::uuid[] as calendar_ids, $3::uuid[] as event_ids, $4::text[] as emails, $5::uuid[] as user_ids,
+         $6::uuid[] as resource_ids, $7::integer as rows_max, $8::text[] as uids
+),
+asked as materialized (
+  select e.id, coalesce(e.series_id, e.id) as master_id from q join events e on e.id = any(q.event_ids)
 ),
 part as materialized (
   select id from asked
@@ -278,9 +288,13 @@ event as materialized (
   select e.id, e.calendar_id, e.organizer_id, e.uid, e.sequence, e.title, e.description, e.location, e.url, e.start_time, e.end_time,
          nullif(e.span_end, 'infinity') as span_end, e.tzid, e.all_day, e.floating, e.rrule, e.rdates, e.exdates, e.series_id,
          e.recurrence_id, e.this_and_future, e.status, e.transparency, e.visibility, e.properties, e.version, e.deleted_at
-  from counted n
-  join part p on n.rows <= $7::integer
+  from q
+  join counted n on n.rows <= q.rows_max
+  cross join part p
   join events e on e.id = p.id
+),
+calendar as materialized (
+  select array(select unnest(calendar_ids) from q union select calendar_id from event) as ids
 ),
 wish as materialized (
   select w.event_id, w.resource_id, w.policy, w.booked_until from event e join event_resources w on w.event_id = e.id
@@ -297,24 +311,24 @@ select (select rows from counted) as rows,
        (select coalesce(json_agg(c), '[]')
         from (select c.id, c.tzid, m.role, c.deleted_at is not null as is_deleted
               from calendars c
-              left join calendar_members m on m.calendar_id = c.id and m.user_id = $1::uuid
-              where c.id = any($2::uuid[]) or c.id in (select calendar_id from event)) c)::text as calendars,
+              left join calendar_members m on m.calendar_id = c.id and m.user_id = (select viewer_id from q)
+              where c.id = any((select ids from calendar)::uuid[])) c)::text as calendars,
        (select coalesce(json_agg(u), '[]')
-        from (select u.id, u.email, u.name from users u where u.email = any($4::text[]) and u.erased_at is null
+        from (select u.id, u.email, u.name from q join users u on u.email = any(q.emails) where u.erased_at is null
               union
-              select u.id, u.email, u.name from users u where u.id = any($5::uuid[]) and u.deactivated_at is null) u)::text as people,
+              select u.id, u.email, u.name from q join users u on u.id = any(q.user_ids) where u.deactivated_at is null) u)::text as people,
        (select coalesce(json_agg(r), '[]')
         from (select row_to_json(r) as resource, m.role, r.deleted_at is not null as is_deleted
               from (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
                            r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version, r.deleted_at
                     from resources r
-                    where r.id = any($6::uuid[]) or r.id in (select resource_id from wish)) r
-              left join resource_members m on m.resource_id = r.id and m.user_id = $1) r)::text as resources,
+                    where r.id = any(array(select unnest(resource_ids) from q union select resource_id from wish))) r
+              left join resource_members m on m.resource_id = r.id and m.user_id = (select viewer_id from q)) r)::text as resources,
        (select coalesce(json_agg(t), '[]')
         from (select t.id, t.calendar_id, t.uid, t.recurrence_id
-              from (select unnest($8::text[]) as uid union select uid from event) u
+              from (select unnest(uids) as uid from q union select uid from event) u
               join events t on t.uid = u.uid and t.deleted_at is null
-              where t.calendar_id = any($2) or t.calendar_id in (select calendar_id from event)) t)::text as namesakes
+              where t.calendar_id = any((select ids from calendar)::uuid[])) t)::text as namesakes
 
 -- name: lock_shared_resources
 -- Resources that take several bookings at once are booked by one writer at a time, who chooses a free unit: by id, before
@@ -325,24 +339,33 @@ select id from resources where id = any($1::uuid[]) and concurrent_bookings > 1 
 -- What the events $1 hold, and what others hold of resources ($2) in the periods from $3 to $4, set-up and tear-down
 -- included, as JSON texts. `key share` keeps a resource from being changed while it is booked; its version tells whether it
 -- was before.
-with resource as materialized (
-  select r.id, r.setup_minutes, r.teardown_minutes, r.version from resources r where r.id = any($2::uuid[]) order by r.id for key share
+with q as materialized (
+  select $1::uuid[] as event_ids, $2::uuid[] as resource_ids, $3::timestamptz[] as starts, $4::timestamptz[] as ends
+),
+resource as materialized (
+  select r.id, r.setup_minutes, r.teardown_minutes, r.version
+  from resources r
+  where r.id = any(array(select unnest(resource_ids) from q))
+  order by r.id
+  for key share
 )
 select (select coalesce(json_agg(h), '[]')
         from (select v.id, v.resource_id, v.unit, v.event_id, v.recurrence_id, v.start_time, v.end_time,
                      lower(v.blocked) as blocked_from, upper(v.blocked) as blocked_until, v.status
-              from reservations v
-              where v.event_id = any($1::uuid[]) and v.status <> 'CANCELLED'
+              from q
+              join reservations v on v.event_id = any(q.event_ids)
+              where v.status <> 'CANCELLED'
               order by v.start_time, v.id) h)::text as held,
        (select coalesce(json_agg(t), '[]')
         from (select distinct v.resource_id, v.unit, lower(v.blocked) as blocked_from, upper(v.blocked) as blocked_until
-              from unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[]) w(resource_id, start_time, end_time)
+              from q
+              cross join unnest(q.resource_ids, q.starts, q.ends) w(resource_id, start_time, end_time)
               join resource r on r.id = w.resource_id
               join reservations v
                 on v.resource_id = w.resource_id and v.status = 'CONFIRMED'
                and v.blocked && tstzrange(w.start_time - make_interval(mins => r.setup_minutes),
                                           w.end_time + make_interval(mins => r.teardown_minutes))
-              where v.event_id <> all($1)) t)::text as taken,
+              where v.event_id <> all(q.event_ids)) t)::text as taken,
        (select coalesce(json_object_agg(r.id, r.version), '{}') from resource r)::text as versions
 
 -- name: park_overrides

@@ -265,7 +265,7 @@ async def test_a_deleted_calendar_is_gone_with_its_bookings_and_comes_back_with_
     assert (await aiko.get(f"/api/events/{event['id']}")).json()["missed"] == []
     assert problem_code(taken) == "room_taken"
     assert statements(deleted) == 5
-    assert statements(restored) == 10
+    assert statements(restored) == 11
 
 
 async def test_what_somebody_else_booked_meanwhile_shows_as_missed(rows: Database, admit: Admit) -> None:

@@ -66,7 +66,7 @@ async def test_an_administrator_adds_a_room_with_all_that_is_said_of_it(rows: Da
         ({"name": "X", "concurrent_bookings": 1_001}, "body.concurrent_bookings"),
         ({"name": "X", "setup_minutes": -1}, "body.setup_minutes"),
         ({"name": "X", "kind": "CAR"}, "body.kind"),
-        ({"name": "X", "features": [""]}, "body.features[...]"),
+        ({"name": "X", "features": [""]}, "body.features[0]"),
         ({"name": "X", "opening_hours": {"mon": [["18:00", "08:00"]]}}, "body.opening_hours.mon"),
         ({"name": "X", "tzid": "Mars/Olympus"}, "body.tzid"),
     ],

@@ -239,8 +239,8 @@ async def test_only_who_is_invited_answers(rows: Database, admit: Admit) -> None
     [
         ({"response_status": "ACCEPTED", "comment": "x" * 2_001}, "body.comment"),
         ({"response_status": "MAYBE"}, "body.response_status"),
-        ({"response_status": "ACCEPTED", "colour": "red"}, "body"),
-        ({}, "body"),
+        ({"response_status": "ACCEPTED", "colour": "red"}, "body.colour"),
+        ({}, "body.response_status"),
     ],
 )
 async def test_an_answer_that_is_none_is_refused_with_its_field(
