@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test lint format smoke bench lock clean
+.PHONY: help setup dev run test lint format smoke bench bench-write lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ smoke: ## A fresh clone: start, ask, kill, start again, stop
 
 bench: $(BIN)/.dev ## Micro-benchmarks as ratios, a table
 	@$(BIN)/python bench/micro/run.py
+
+bench-write: $(BIN)/.dev ## Writes and bookings a second, beside the same rows by bare SQL
+	@$(BIN)/python bench/write.py
 
 lock: $(BIN)/.dev ## Write the lock files anew
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements/uv.in -o requirements/uv.txt
