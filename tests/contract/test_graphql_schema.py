@@ -1,14 +1,24 @@
 """The GraphQL schema as callers see it: every change of it is a change of `schema.graphql`, to be read in review."""
 
 import os
+import re
 from pathlib import Path
 
-from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    build_schema,
+)
 
 from yotei.api.graphql import schema
 
 SNAPSHOT = Path(__file__).with_name("schema.graphql")
 REWRITE = "YOTEI_TEST_REWRITE_SCHEMA"
+REASON = re.compile(r"Since \d{4}-\d\d-\d\d, gone from \d{4}-\d\d-\d\d: .+\.")
 
 
 def test_the_schema_is_the_one_that_is_published() -> None:
@@ -38,8 +48,50 @@ def told_of(one: GraphQLNamedType) -> list[tuple[str, str | None]]:
         told += [(f"{one.name}.{name}", value.description) for name, value in one.values.items()]
     if isinstance(one, GraphQLInputObjectType):
         told += [(f"{one.name}.{name}", field.description) for name, field in one.fields.items()]
-    if isinstance(one, GraphQLObjectType):
+    if isinstance(one, GraphQLObjectType | GraphQLInterfaceType):
         for name, field in one.fields.items():
             told.append((f"{one.name}.{name}", field.description))
             told += [(f"{one.name}.{name}({key})", argument.description) for key, argument in field.args.items()]
     return told
+
+
+def test_what_is_deprecated_says_since_when_until_when_and_what_to_use_instead() -> None:
+    assert [where for one in ours() for where, reason in deprecations(one) if not REASON.fullmatch(reason)] == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_enough"),
+    [
+        ("Since 2026-11-24, gone from 2027-11-24: use `name`.", True),
+        ("Since 2026-11-24: use `name`.", False),
+        ("Use `name`.", False),
+        ("No longer supported", False),
+    ],
+)
+def test_a_deprecation_without_its_dates_is_found(reason: str, is_enough: bool) -> None:
+    made = build_schema(
+        f"""
+        type Query {{ a(b: Int @deprecated(reason: "{reason}")): Kind @deprecated(reason: "{reason}") }}
+        enum Kind {{ ROOM @deprecated(reason: "{reason}") }}
+        input Asked {{ c: Int @deprecated(reason: "{reason}") }}
+        """
+    )
+
+    found = [reason for name in ("Query", "Kind", "Asked") for _, reason in deprecations(made.type_map[name])]
+
+    assert len(found) == 4
+    assert all(bool(REASON.fullmatch(one)) is is_enough for one in found)
+
+
+def deprecations(one: GraphQLNamedType) -> list[tuple[str, str]]:
+    """Where something of the type is deprecated, and why."""
+    found: list[tuple[str, str | None]] = []
+    if isinstance(one, GraphQLEnumType):
+        found += [(f"{one.name}.{name}", value.deprecation_reason) for name, value in one.values.items()]
+    if isinstance(one, GraphQLInputObjectType):
+        found += [(f"{one.name}.{name}", field.deprecation_reason) for name, field in one.fields.items()]
+    if isinstance(one, GraphQLObjectType | GraphQLInterfaceType):
+        for name, field in one.fields.items():
+            found.append((f"{one.name}.{name}", field.deprecation_reason))
+            found += [(f"{one.name}.{name}({key})", given.deprecation_reason) for key, given in field.args.items()]
+    return [(where, reason) for where, reason in found if reason is not None]

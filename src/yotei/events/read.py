@@ -158,6 +158,22 @@ async def get_many(
     return [_seen_alone(by_id.get(one), viewer, zone) for one in event_ids]
 
 
+async def get_instance(
+    source: Source, viewer: Viewer, event_id: UUID, recurrence_id: datetime, zone: ZoneInfo, *, instances_max: int
+) -> Event | None:
+    """The instance of a series that lists show by this id and `recurrence_id`, unless it was put to another time. One
+    statement."""
+    viewer.need("read")
+    # In UTC the clock shows instants as they are: so `recurrence_id` is in the window whatever kind of event it is of.
+    window = Window(recurrence_id, recurrence_id + timedelta(seconds=1), ZoneInfo("UTC"))
+    query = Query(window=window, limit=1, instances_max=instances_max)
+    found = await _select(source, viewer, query, with_agenda=True)
+    for _, one, allowed in _occurrences(found.events, viewer, query, instances_max):
+        if one.event.id == event_id and one.recurrence_id == recurrence_id:
+            return seen(one, allowed, zone)
+    return None
+
+
 async def _select(
     source: Source, viewer: Viewer, query: Query, *, calendar_ids: Sequence[UUID] = (), with_agenda: bool = False
 ) -> rows.Selected:

@@ -34,6 +34,7 @@ from yotei.events.draft import (
     Move,
     Patch,
     Replace,
+    Respond,
 )
 from yotei.events.event import ResponseStatus
 from yotei.events.plan import Done
@@ -98,7 +99,18 @@ async def apply_one(
     horizon_days: int = HORIZON_DAYS_DEFAULT,
     expected: frozenset[int] | None = None,
 ) -> Done:
-    """One operation; raises its Problem. That of a room that cannot be had says what could be had instead."""
+    """One operation; raises its Problem. That of a room that cannot be had says what could be had instead.
+
+    An answer to all of an invitation, at whatever version, touches the row of the attendee alone.
+    """
+    if (
+        isinstance(operation, Respond)
+        and operation.recurrence_id is None
+        and operation.version is None
+        and expected is None
+    ):
+        await answer_invitation(tx, viewer, operation.event_id, operation.response_status, operation.comment)
+        return Done(operation.event_id)
     outcome = (await apply(tx, viewer, [operation], now=now, horizon_days=horizon_days, expected=expected))[0]
     if isinstance(outcome, Done):
         return outcome

@@ -89,13 +89,21 @@ select exists (select from reservations v
 select role from resource_members where resource_id = $1::uuid and user_id = $2::uuid
 
 -- name: list_resource_members
--- Members of a resource, managers first, at most $2.
-select m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at
-from resource_members m
-join users u on u.id = m.user_id
-where m.resource_id = $1::uuid
-order by m.role desc, u.name, m.user_id
-limit $2::integer
+-- Members of resources ($1), managers first, at most $3 of each, and what the viewer ($2) is there. A resource that is there
+-- has a row, also without members.
+select r.id as resource_id, (select m.role from resource_members m where m.resource_id = r.id and m.user_id = $2::uuid) as own_role,
+       s.user_id, s.name, s.email, s.avatar_url, s.role, s.created_at
+from resources r
+left join lateral (
+  select m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at
+  from resource_members m
+  join users u on u.id = m.user_id
+  where m.resource_id = r.id
+  order by m.role desc, u.name, m.user_id
+  limit $3::integer
+) s on true
+where r.id = any($1::uuid[]) and r.deleted_at is null
+order by r.id, s.role desc, s.name, s.user_id
 
 -- name: put_resource_member
 -- Gives an active person a role in a resource, or another one; no row comes back when there is no such person.

@@ -72,13 +72,33 @@ async def get_many(source: Source, viewer: Viewer, ids: Sequence[UUID]) -> list[
     return [by_id.get(one) for one in ids]
 
 
-async def members(source: Source, viewer: Viewer, resource_id: UUID) -> list[ResourceMember]:
-    """Who may book a resource of members, managers first, for those who look after it. At most three statements."""
-    await get(source, viewer, resource_id)
-    role = None if viewer.is_admin else await rows.get_resource_role(source, resource_id, viewer.user_id)
+async def members(source: Source, viewer: Viewer, resource_id: UUID) -> tuple[ResourceMember, ...]:
+    """Who may book a resource of members, managers first, for those who look after it. One statement."""
+    found = (await members_of_many(source, viewer, [resource_id]))[0]
+    if found is None:
+        raise not_found("resource")
+    if isinstance(found, Problem):
+        raise found
+    return found
+
+
+async def members_of_many(
+    source: Source, viewer: Viewer, ids: Sequence[UUID], limit_each: int = MEMBERS_MAX
+) -> list[tuple[ResourceMember, ...] | Problem | None]:
+    """The same of several resources, in their order: None where there is no resource, Problem `forbidden` for one that
+    the viewer does not look after. One statement."""
+    viewer.need("read")
+    assert len(ids) <= BATCH_MAX
+    found = await rows.list_resource_members(source, viewer.user_id, ids, limit_each)
+    return [None if (one := found.get(id_)) is None else _shown_members(viewer, *one) for id_ in ids]
+
+
+def _shown_members(
+    viewer: Viewer, role: str | None, found: Sequence[ResourceMember]
+) -> tuple[ResourceMember, ...] | Problem:
     if not access.may_manage(role, viewer):
-        raise Problem(Code.FORBIDDEN, "Only administrators and managers of a resource see its members.")
-    return await rows.list_resource_members(source, resource_id, MEMBERS_MAX)
+        return Problem(Code.FORBIDDEN, "Only administrators and managers of a resource see its members.")
+    return tuple(found)
 
 
 async def availability(

@@ -104,9 +104,18 @@ async def get_resource_role(source: Source, resource_id: UUID, user_id: UUID) ->
     return None if row is None else row["role"]
 
 
-async def list_resource_members(source: Source, resource_id: UUID, limit: int) -> list[ResourceMember]:
-    found = await source.fetch(_SQL["list_resource_members"], resource_id, limit)
-    return [ResourceMember(Person(*who), role, created_at) for *who, role, created_at in found]
+async def list_resource_members(
+    source: Source, viewer_id: UUID, resource_ids: Sequence[UUID], limit_each: int
+) -> dict[UUID, tuple[ResourceRole | None, list[ResourceMember]]]:
+    """What the viewer is in each resource that is there, and its members."""
+    found: dict[UUID, tuple[ResourceRole | None, list[ResourceMember]]] = {}
+    for resource_id, own_role, *who, role, created_at in await source.fetch(
+        _SQL["list_resource_members"], list(resource_ids), viewer_id, limit_each
+    ):
+        _, members = found.setdefault(resource_id, (own_role, []))
+        if role is not None:
+            members.append(ResourceMember(Person(*who), role, created_at))
+    return found
 
 
 async def put_resource_member(source: Source, resource_id: UUID, user_id: UUID, role: ResourceRole) -> bool:

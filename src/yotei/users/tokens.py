@@ -9,8 +9,10 @@ import secrets
 from collections.abc import Set
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
+
+import msgspec
 
 from yotei.errors import Code, Problem, invalid, not_found
 from yotei.storage.ids import uuid7
@@ -19,7 +21,17 @@ from yotei.users import rows
 from yotei.users.rows import Token
 from yotei.users.user import Viewer
 
-__all__ = ["LIVE_TOKENS_MAX", "SCOPES", "Token", "authenticate", "create", "issue", "list_for", "revoke"]
+__all__ = [
+    "LIVE_TOKENS_MAX",
+    "SCOPES",
+    "NewToken",
+    "Token",
+    "authenticate",
+    "create",
+    "issue",
+    "list_for",
+    "revoke",
+]
 
 PREFIX: Final = "yotei_"
 SCOPES: Final = frozenset({"read", "write", "admin"})
@@ -30,6 +42,15 @@ LIFE_DAYS_MAX: Final = 3_653
 
 _TOKEN: Final = re.compile(r"yotei_[A-Za-z0-9_-]{43}")
 _REFUSED: Final = "The token is not valid."
+
+
+class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token to be made; without `expires_at` it does not end by itself. Only administrators make service tokens."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    scopes: Annotated[list[Literal["read", "write", "admin"]], msgspec.Meta(min_length=1, max_length=3)]
+    kind: Literal["USER", "SERVICE"] = "USER"
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 async def authenticate(source: Source, raw_token: str, on_behalf_of: str | None, now: datetime) -> Viewer:

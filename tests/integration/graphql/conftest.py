@@ -32,7 +32,7 @@ async def client(database: Database, limits: LimitSettings) -> AsyncIterator[htt
     """Over ASGI in this very task: the statements of a request are counted in the test's ledger."""
     app = Litestar(
         route_handlers=door.routes(),
-        state=State({"database": database, "limits": limits}),
+        state=State({"database": database, "limits": limits, "horizon_days": 366}),
         exception_handlers={Exception: answer_problem},
         openapi_config=None,
     )

@@ -1,14 +1,15 @@
 """The enums of the schema are the domains' own words, none missing and none invented."""
 
 from enum import Enum
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from yotei.api.graphql import choices
 from yotei.calendars.calendar import Role
-from yotei.events import event
-from yotei.resources.resource import Kind
+from yotei.events import changes, draft, event
+from yotei.resources.resource import Kind, ResourceRole, WhoMayBook
+from yotei.users.tokens import NewToken
 from yotei.users.user import WEEKDAYS
 
 
@@ -23,6 +24,14 @@ from yotei.users.user import WEEKDAYS
         (choices.Role, [one.value for one in Role]),
         (choices.ResourceKind, get_args(Kind)),
         (choices.Weekday, WEEKDAYS),
+        (choices.Scope, get_args(draft.Scope)),
+        (choices.BookingPolicy, get_args(draft.Policy)),
+        (choices.WhoMayBook, get_args(WhoMayBook)),
+        (choices.ResourceRole, get_args(ResourceRole)),
+        (choices.TokenKind, get_args(get_type_hints(NewToken)["kind"])),
+        (choices.TokenScope, ["read", "write", "admin"]),
+        (choices.ChangeKind, get_args(changes.Kind)),
+        (choices.ChangeOp, get_args(get_type_hints(changes.Change)["op"])),
     ],
 )
 def test_an_enum_has_the_words_of_its_domain(ours: type[Enum], domain: Any) -> None:

@@ -15,11 +15,15 @@ from graphql import (
     FragmentSpreadNode,
     InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
 )
 
 SPREADS_MAX: Final = 50
 """Fragment spreads in a document; validation compares fragments in pairs."""
+
+WRITES_MAX: Final = 10
+"""Root fields of a mutation: each is a transaction of its own."""
 
 _INTROSPECTION: Final = frozenset({"__schema", "__type"})
 
@@ -38,7 +42,7 @@ class Bounds(NamedTuple):
 
 def excess(document: DocumentNode, bounds: Bounds) -> str | None:
     """What the document has too much of, as a sentence; None when it stays within its bounds."""
-    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    fragments = fragments_of(document)
     measured: dict[str, Size | None] = {}
     spreads = sum(1 for one in document.definitions for _ in _spreads(getattr(one, "selection_set", None)))
     if spreads > SPREADS_MAX:
@@ -47,6 +51,9 @@ def excess(document: DocumentNode, bounds: Bounds) -> str | None:
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     alone = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
     sizes = [_measure(one.selection_set, fragments, measured) for one in [*operations, *alone]]
+    writes = max((roots(one, fragments) for one in operations if one.operation is OperationType.MUTATION), default=0)
+    if writes > WRITES_MAX:
+        return f"The document writes {writes} times; at most {WRITES_MAX} are taken."
     depth = max((size.depth for size in sizes[: len(operations)]), default=0)
     if depth > bounds.depth_max:
         return f"The document is {depth} levels deep; at most {bounds.depth_max} are taken."
@@ -54,6 +61,27 @@ def excess(document: DocumentNode, bounds: Bounds) -> str | None:
     if max([aliases, *(size.aliases for size in sizes)]) > bounds.aliases_max:
         return f"The document holds more than {bounds.aliases_max} aliases and repeated fields."
     return None
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+
+
+def roots(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> int:
+    """Fields at the root of an operation, each fragment opened once."""
+    opened: set[str] = set()
+
+    def count(selected: SelectionSetNode) -> int:
+        found = 0
+        for one in _flat(selected):
+            if isinstance(one, FieldNode):
+                found += 1
+            elif one.name.value in fragments and one.name.value not in opened:
+                opened.add(one.name.value)
+                found += count(fragments[one.name.value].selection_set)
+        return found
+
+    return count(operation.selection_set)
 
 
 def _measure(

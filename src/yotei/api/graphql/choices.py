@@ -76,3 +76,55 @@ class Weekday(Enum):
     FRI = value("fri", "Friday.")
     SAT = value("sat", "Saturday.")
     SUN = value("sun", "Sunday.")
+
+
+@strawberry.enum(description="How far an edit of a series goes from one of its instances.")
+class Scope(Enum):
+    THIS = value("this", "That instance alone, which becomes an exception of the series.")
+    FOLLOWING = value("following", "That instance and all after it, which become a series of their own.")
+    ALL = value("all", "The whole series.")
+
+
+@strawberry.enum(description="What is done about an instance whose room cannot be had.")
+class BookingPolicy(Enum):
+    ALL = value("ALL", "The write is refused.")
+    PARTIAL = value("PARTIAL", "The write is done, and `missed` lists the instances without their room.")
+
+
+@strawberry.enum(description="Who may book a resource.")
+class WhoMayBook(Enum):
+    EVERYONE = value("EVERYONE", "Everybody.")
+    MEMBERS = value("MEMBERS", "Its members, and administrators.")
+    NOBODY = value("NOBODY", "Nobody; what is booked already stays.")
+
+
+@strawberry.enum(description="What somebody is in a resource.")
+class ResourceRole(Enum):
+    MANAGER = value("MANAGER", "They change it and say who books it.")
+    BOOKER = value("BOOKER", "They book it where its `booking` is MEMBERS.")
+
+
+@strawberry.enum(description="Whom a token speaks for.")
+class TokenKind(Enum):
+    USER = value("USER", "A person.")
+    SERVICE = value("SERVICE", "A program, which may act on behalf of people.")
+
+
+@strawberry.enum(description="What a token is good for.")
+class TokenScope(Enum):
+    READ = value("read", "To read.")
+    WRITE = value("write", "To write.")
+    ADMIN = value("admin", "For what administrators may do, if its person is one.")
+
+
+@strawberry.enum(description="What has changed.")
+class ChangeKind(Enum):
+    EVENT = value("event", "An event, with its attendees and rooms.")
+    CALENDAR = value("calendar", "The calendar itself.")
+    MEMBER = value("member", "Who shares the calendar, and how.")
+
+
+@strawberry.enum(description="What to do with a copy.")
+class ChangeOp(Enum):
+    UPSERT = value("upsert", "Put what there is now in its place.")
+    REMOVE = value("remove", "Take it out: it is deleted, elsewhere, or not the caller's to know.")

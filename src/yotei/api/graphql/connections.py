@@ -1,14 +1,30 @@
 """Pages in Relay's shape (GraphQL Cursor Connections): edges with node and cursor, and what lies around the page."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 import strawberry
 
 from yotei.api import paging
+from yotei.api.graphql.arguments import bounded
+from yotei.errors import Code, invalid
 
 T = TypeVar("T")
+P = TypeVar("P", bound=msgspec.Struct)
+
+
+class AfterAttendee(msgspec.Struct, frozen=True):
+    """Where a page of the attendees of one event ended."""
+
+    email: str
+
+
+class AfterMember(msgspec.Struct, frozen=True):
+    """Where a page of the members of one calendar ended."""
+
+    user_id: UUID
 
 
 @strawberry.type(description="What lies around a page.")
@@ -49,3 +65,16 @@ def page_info(shown: list[Edge[T]], *, more: bool, after: str | None) -> PageInf
 def connect(nodes: list[T], place: Callable[[T], msgspec.Struct], *, more: bool, after: str | None) -> Connection[T]:
     shown = edges(nodes, map(place, nodes))
     return Connection(edges=shown, nodes=nodes, page_info=page_info(shown, more=more, after=after))
+
+
+def page_of(nodes: Sequence[T], place: Callable[[T], P], kind: type[P], first: int, after: str | None) -> Connection[T]:
+    """A page of what is there as a whole. Problem `invalid_cursor` when what the cursor names has gone."""
+    reached = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), kind)
+    start = 0
+    if reached is not None:
+        found = next((n for n, one in enumerate(nodes) if place(one) == reached), None)
+        if found is None:
+            raise invalid("after", "expected the cursor of an edge that is still there", code=Code.INVALID_CURSOR)
+        start = found + 1
+    shown = list(nodes[start : start + first])
+    return connect(shown, place, more=start + first < len(nodes), after=after)

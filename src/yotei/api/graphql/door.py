@@ -23,8 +23,10 @@ from yotei.api.auth import provide_viewer
 from yotei.api.graphql import bounds, failures, schema
 from yotei.api.graphql.documents import Documents
 from yotei.api.graphql.reading import Reading
+from yotei.api.graphql.writing import Writing
 from yotei.api.problems import request_id
 from yotei.errors import Code, Problem, invalid
+from yotei.observe import budget
 from yotei.settings import LimitSettings
 
 PATH: Final = "/graphql"
@@ -75,7 +77,7 @@ async def ask_by_post(request: Request[Any, Any, Any], state: State) -> Response
 
 
 def routes() -> list[HTTPRouteHandler]:
-    """The handlers of `/graphql`. The application's State holds `database` and `limits`."""
+    """The handlers of `/graphql`. The application's State holds `database`, `limits` and `horizon_days`."""
     return [ask_by_get, ask_by_post]
 
 
@@ -104,9 +106,12 @@ async def _answer(request: Request[Any, Any, Any], state: State, parameters: Par
         raise MethodNotAllowedException(
             "GET takes queries only; send this operation by POST.", headers={"Allow": "POST"}
         )
+    if operation.operation is OperationType.MUTATION:
+        _expect_writes(bounds.roots(operation, bounds.fragments_of(prepared.document)), state.limits)
     reading = Reading(state.database, viewer, state.limits)
+    writing = Writing(state.database, reading, state.horizon_days)
     result = await schema.execute(
-        asked.query, prepared.document, reading, operation=asked.operation_name, variables=asked.variables
+        asked.query, prepared.document, reading, writing, operation=asked.operation_name, variables=asked.variables
     )
     errors = result.errors or []
     # What happened before execution (a variable of a wrong type) has no path.
@@ -115,6 +120,13 @@ async def _answer(request: Request[Any, Any, Any], state: State, parameters: Par
     if errors:
         body["errors"] = failures.told(errors, request_id(request))
     return _response(body, kind, executed=executed)
+
+
+def _expect_writes(writes: int, limits: LimitSettings) -> None:
+    """A document that writes may spend what as many requests of REST may."""
+    ledger = budget.current()
+    if ledger is not None:
+        ledger.widen(writes * limits.write_statements_max)
 
 
 def _response(body: dict[str, Any], kind: str, *, executed: bool) -> Response[bytes]:

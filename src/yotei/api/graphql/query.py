@@ -1,12 +1,13 @@
 """The root of the schema: where a document can start."""
 
+import asyncio
 from typing import Annotated, cast
 from uuid import UUID
 
 import strawberry
 
 from yotei.api import paging
-from yotei.api.graphql import choices, types
+from yotei.api.graphql import choices, node_ids, types
 from yotei.api.graphql.arguments import (
     After,
     End,
@@ -27,12 +28,15 @@ from yotei.api.graphql.arguments import (
     window_of,
 )
 from yotei.api.graphql.connections import Connection, connect
+from yotei.api.graphql.context import Asking
 from yotei.api.graphql.fields import resolved
-from yotei.api.graphql.types import Asking
 from yotei.api.parameters import page_size, parse_zone
 from yotei.calendars import read as calendars
 from yotei.errors import invalid, not_found
+from yotei.events import changes
 from yotei.resources import read as resources
+from yotei.users import read as users
+from yotei.users import tokens
 
 SLOT_MINUTES_MAX = 10_080
 
@@ -45,6 +49,23 @@ Ids = Annotated[
 ]
 SlotMinutes = Annotated[int, strawberry.argument(description="Leave out free periods shorter than this.")]
 
+NodeId = Annotated[strawberry.ID, strawberry.argument(description="A `nodeId`.")]
+NodeIds = Annotated[
+    list[strawberry.ID], strawberry.argument(description=f"Each a `nodeId`, at most {node_ids.NODES_MAX}.")
+]
+OfUser = Annotated[UUID | None, strawberry.argument(description="Another person's; administrators only.")]
+CalendarId = Annotated[UUID, strawberry.argument(description="The calendar.")]
+Since = Annotated[
+    str | None,
+    strawberry.argument(
+        description=(
+            "`position` of an earlier answer, or `first` for the beginning of the log. Without it the answer is the "
+            "position of now, and no changes: take it before you list the calendar."
+        )
+    ),
+]
+LogFirst = Annotated[int | None, strawberry.argument(description="Rows of the log that the page is made of, at most.")]
+
 
 @strawberry.type(description="What can be read. A field that is not there, or not shared with the caller, is null.")
 class Query:
@@ -53,6 +74,64 @@ class Query:
     async def me(info: Asking) -> types.User | None:
         reading = info.context.reading
         return cast("types.User | None", await reading.user.load(reading.viewer.user_id))
+
+    @resolved("What a `nodeId` names.")
+    @staticmethod
+    async def node(info: Asking, id: NodeId) -> types.Node | None:
+        named = node_ids.parse(id, "id")
+        found = await info.context.reading.node(named)
+        if found is None:
+            raise not_found(named.kind.lower())
+        return cast("types.Node", found)
+
+    @resolved("What each of these names, in their order; null where there is nothing to be seen.")
+    @staticmethod
+    async def nodes(info: Asking, ids: NodeIds) -> list[types.Node | None] | None:
+        if len(ids) > node_ids.NODES_MAX:
+            raise invalid("ids", f"expected at most {node_ids.NODES_MAX} ids")
+        named = [node_ids.parse(one, f"ids[{n}]") for n, one in enumerate(ids)]
+        found = await asyncio.gather(*(info.context.reading.node(one) for one in named))
+        return cast("list[types.Node | None]", found)
+
+    @resolved("Everybody, by id, also the deactivated and the erased (administrators).")
+    @staticmethod
+    async def users(info: Asking, first: First = None, after: After = None) -> Connection[types.User] | None:
+        reading = info.context.reading
+        place = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), users.After)
+        size = page_size(first, reading.limits)
+        reading.read()
+        found, more = await users.list_all(reading.source, reading.viewer, after=place, limit=size)
+        return cast(
+            "Connection[types.User]",
+            connect(list(found), lambda one: users.After(one.id), more=more is not None, after=after),
+        )
+
+    @resolved("Tokens of the caller, the newest first, revoked and expired ones included.")
+    @staticmethod
+    async def tokens(info: Asking, user_id: OfUser = None) -> list[types.Token] | None:
+        reading = info.context.reading
+        reading.read()
+        found = await tokens.list_for(reading.source, reading.viewer, user_id or reading.viewer.user_id)
+        return cast("list[types.Token]", found)
+
+    @resolved(
+        "Every event, member and property of a calendar that changed since a position, as the caller sees it now, "
+        "complete and in order. `position_forgotten` when the log does not reach back to the position."
+    )
+    @staticmethod
+    async def changes(
+        info: Asking, calendar_id: CalendarId, since: Since = None, first: LogFirst = None, tz: Zone = None
+    ) -> types.ChangeFeed | None:
+        reading = info.context.reading
+        feed = await reading.changes(
+            calendar_id,
+            changes.parse_position(since, "since"),
+            parse_zone(tz, reading.viewer.tzid),
+            page_size(first, reading.limits),
+        )
+        return types.ChangeFeed(
+            changes=cast("list[types.Change]", feed.changes), position=str(feed.position), has_more=feed.has_more
+        )
 
     @resolved("One person.")
     @staticmethod

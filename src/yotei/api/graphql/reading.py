@@ -5,21 +5,23 @@ are read together. Nothing is kept from one request to the next.
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from graphql import DocumentNode
-
+from yotei.api.graphql.node_ids import Named
+from yotei.api.parameters import parse_zone
 from yotei.calendars import read as calendars
 from yotei.calendars.calendar import Calendar, Member
 from yotei.errors import Code, Problem
+from yotei.events import changes
 from yotei.events import read as events
 from yotei.events.event import Event
 from yotei.loader import Loader
 from yotei.resources import read as resources
-from yotei.resources.resource import Resource
+from yotei.resources.resource import Resource, ResourceMember
 from yotei.settings import LimitSettings
+from yotei.storage.change_log import Position
 from yotei.storage.pool import Source
 from yotei.users import read as users
 from yotei.users.user import Profile, Viewer
@@ -50,6 +52,21 @@ class Reading:
         self._of_calendars: dict[events.Query, Loader[UUID, events.Page]] = {}
         self._events_by_id: dict[ZoneInfo, Loader[UUID, Event]] = {}
         self._members_of: dict[int, Loader[UUID, tuple[Member, ...]]] = {}
+        self._resource_members_of: dict[int, Loader[UUID, tuple[ResourceMember, ...]]] = {}
+
+    def forget(self) -> None:
+        """What was read so far is read anew: something has been written."""
+        loaders: tuple[Loader[UUID, Any], ...] = (
+            self.calendar,
+            self.user,
+            self.resource,
+            *self._of_calendars.values(),
+            *self._events_by_id.values(),
+            *self._members_of.values(),
+            *self._resource_members_of.values(),
+        )
+        for loader in loaders:
+            loader.clear()
 
     def read(self) -> None:
         """Count a read before it is made; Problem `invalid_request` for one too many."""
@@ -102,6 +119,46 @@ class Reading:
             self._members_of[limit] = self._loader(load, calendars.CALENDARS_MAX)
         return self._members_of[limit]
 
+    def resource_members_of(self, limit: int) -> Loader[UUID, tuple[ResourceMember, ...]]:
+        """The first members of resources, by resource."""
+
+        async def load(ids: Sequence[UUID]) -> Sequence[tuple[ResourceMember, ...] | Exception | None]:
+            self._members += len(ids) * limit
+            _within("members", self._members, MEMBERS_MAX)
+            return await resources.members_of_many(self.source, self.viewer, ids, limit)
+
+        if limit not in self._resource_members_of:
+            self._resource_members_of[limit] = self._loader(load, resources.BATCH_MAX)
+        return self._resource_members_of[limit]
+
+    async def node(self, named: Named) -> Calendar | Event | Profile | Resource | None:
+        """What a node id names; events are told in the viewer's own zone."""
+        if named.kind == "Calendar":
+            return await self.calendar.load(named.id)
+        if named.kind == "Resource":
+            return await self.resource.load(named.id)
+        if named.kind == "User":
+            return await self.user.load(named.id)
+        zone = parse_zone(None, self.viewer.tzid)
+        event = await self.event(zone).load(named.id)
+        if event is None or event.recurrence_id == named.recurrence_id:
+            return event
+        if named.recurrence_id is None:
+            return None
+        self.read()
+        return await events.get_instance(
+            self.source,
+            self.viewer,
+            named.id,
+            named.recurrence_id,
+            zone,
+            instances_max=self.limits.instances_max,
+        )
+
+    async def changes(self, calendar_id: UUID, since: Position | None, zone: ZoneInfo, limit: int) -> changes.Feed:
+        self.read()
+        return await changes.since(self.source, self.viewer, calendar_id, since, zone, limit=limit, now=self.now)
+
     @cached_property
     def user(self) -> Loader[UUID, Profile]:
         async def load(ids: Sequence[UUID]) -> Sequence[Profile | None]:
@@ -116,8 +173,10 @@ class Reading:
 
         return self._loader(load, resources.BATCH_MAX)
 
-    def _loader(self, load: Callable[[Sequence[K]], Awaitable[Sequence[V | None]]], batch_max: int) -> Loader[K, V]:
-        async def counted(keys: Sequence[K]) -> Sequence[V | None]:
+    def _loader(
+        self, load: Callable[[Sequence[K]], Awaitable[Sequence[V | Exception | None]]], batch_max: int
+    ) -> Loader[K, V]:
+        async def counted(keys: Sequence[K]) -> Sequence[V | Exception | None]:
             self.read()
             return await load(keys)
 
@@ -126,13 +185,6 @@ class Reading:
     def _expect_events(self, events_max: int) -> None:
         self._events += events_max
         _within("events", self._events, EVENTS_MAX)
-
-
-class Context(NamedTuple):
-    """What the library hands to every resolver of one request."""
-
-    reading: Reading
-    document: DocumentNode
 
 
 def _within(what: str, asked: int, most: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NewType
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,9 @@ from strawberry.types.scalar import ScalarDefinition
 
 from yotei.api.parameters import parse_time
 from yotei.errors import Problem
+
+EventTime = NewType("EventTime", datetime)
+"""A time as somebody writes it down for an event: without an offset it is by the clock of the event."""
 
 
 def _as_it_is(value: Any) -> Any:
@@ -36,8 +39,19 @@ def _date_time(value: object) -> datetime:
     return time
 
 
-def _output_only(value: object) -> Any:
-    raise GraphQLError("is not taken as input")
+def _event_time(value: object) -> datetime:
+    """Read as the domain's own types are read, so that both doors take the same."""
+    try:
+        return msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
+        raise GraphQLError("expected an RFC 3339 date-time, with or without an offset") from None
+
+
+def _date(value: object) -> date:
+    try:
+        return msgspec.convert(value, date)
+    except msgspec.ValidationError:
+        raise GraphQLError("expected a date such as 2026-11-24") from None
 
 
 SCALARS: Final[Mapping[object, ScalarDefinition]] = {
@@ -62,6 +76,16 @@ SCALARS: Final[Mapping[object, ScalarDefinition]] = {
         name="Date",
         description="A date, `2026-11-24`.",
         serialize=_as_it_is,
-        parse_value=_output_only,
+        parse_value=_date,
+    ),
+    EventTime: strawberry.scalar(
+        name="EventTime",
+        description=(
+            "An RFC 3339 date-time as input of a write. With an offset it is an instant, without one a time by the "
+            "clock of the event's `tzid`; of a floating event it has none."
+        ),
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=_as_it_is,
+        parse_value=_event_time,
     ),
 }

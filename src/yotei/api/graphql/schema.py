@@ -7,11 +7,15 @@ import strawberry
 from graphql import DocumentNode, GraphQLError, GraphQLSchema
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import create_type
 from strawberry.types.execution import ExecutionContext, ExecutionResult
 
+from yotei.api.graphql.context import Context
+from yotei.api.graphql.mutations import calendars, events, resources, tokens, users
 from yotei.api.graphql.query import Query
-from yotei.api.graphql.reading import Context, Reading
+from yotei.api.graphql.reading import Reading
 from yotei.api.graphql.scalars import SCALARS
+from yotei.api.graphql.writing import Writing
 
 
 class _Prepared(SchemaExtension):
@@ -31,8 +35,14 @@ class _Schema(strawberry.Schema):
         """Nothing: the door logs what is a fault of ours, once, with the request's id."""
 
 
+Mutation: Final = create_type(
+    "Mutation",
+    [*events.FIELDS, *calendars.FIELDS, *resources.FIELDS, *users.FIELDS, *tokens.FIELDS],  # type: ignore[list-item]
+    description="What can be written: each field whole or not at all, one after the other.",
+)
 SCHEMA: Final = _Schema(
     query=Query,
+    mutation=Mutation,
     extensions=[_Prepared],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
@@ -40,9 +50,15 @@ CORE: Final[GraphQLSchema] = SCHEMA._schema  # the library gives it no public na
 
 
 async def execute(
-    text: str, document: DocumentNode, reading: Reading, *, operation: str | None, variables: dict[str, Any] | None
+    text: str,
+    document: DocumentNode,
+    reading: Reading,
+    writing: Writing,
+    *,
+    operation: str | None,
+    variables: dict[str, Any] | None,
 ) -> ExecutionResult:
     """The answer to a document that was prepared; `text` is what it was parsed from."""
     return await SCHEMA.execute(
-        text, variable_values=variables, operation_name=operation, context_value=Context(reading, document)
+        text, variable_values=variables, operation_name=operation, context_value=Context(reading, writing, document)
     )

@@ -5,14 +5,14 @@ read fails, its neighbours are still answered.
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Annotated, TypeAlias, cast
+from typing import Annotated, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
-from strawberry import Info, Parent
+from strawberry import Parent
 
-from yotei.api.graphql import choices
+from yotei.api.graphql import choices, node_ids
 from yotei.api.graphql.arguments import (
     After,
     End,
@@ -24,22 +24,32 @@ from yotei.api.graphql.arguments import (
     Zone,
     query_of,
 )
-from yotei.api.graphql.connections import Edge, PageInfo, edges, page_info
+from yotei.api.graphql.connections import (
+    AfterAttendee,
+    AfterMember,
+    Connection,
+    Edge,
+    PageInfo,
+    edges,
+    page_info,
+    page_of,
+)
+from yotei.api.graphql.context import Asking
 from yotei.api.graphql.fields import resolved
-from yotei.api.graphql.reading import Context, Reading
+from yotei.api.graphql.reading import Reading
 from yotei.calendars import calendar as calendars
 from yotei.calendars.read import MEMBERS_MAX
 from yotei.errors import invalid, not_found
 from yotei.events import event as events
 from yotei.events import read
+from yotei.events.draft import ATTENDEES_MAX
 from yotei.events.window import Window as DomainWindow
 from yotei.resources import resource as resources
 from yotei.users.user import Person, Profile
 
-Asking: TypeAlias = Info[Context, None]
-
-MembersFirst = Annotated[
-    int, strawberry.argument(description=f"So many members at most, owners first; from 1 to {MEMBERS_MAX}.")
+MembersFirst = Annotated[int, strawberry.argument(description=f"So many members at most; from 1 to {MEMBERS_MAX}.")]
+AttendeesFirst = Annotated[
+    int, strawberry.argument(description=f"So many attendees at most; from 1 to {ATTENDEES_MAX}.")
 ]
 
 
@@ -63,8 +73,16 @@ class WeeklyPeriod:
     end: str = strawberry.field(description="Its end, `17:00`; beyond `24:00` it is on the next day.")
 
 
+@strawberry.interface(description="What can be had again by its `nodeId` alone.")
+class Node:
+    @resolved("Its id among all things of all kinds: `node(id)` takes it.")
+    @staticmethod
+    def node_id(parent: Parent[object]) -> strawberry.ID:
+        return strawberry.ID(node_ids.node_id(parent))
+
+
 @strawberry.type(description="A person.")
-class User:
+class User(Node):
     id: UUID = strawberry.field(description="Their id.")
     name: str = strawberry.field(description="Their name.")
     email: str | None = strawberry.field(description="Their e-mail address; null for who was erased.")
@@ -87,6 +105,40 @@ class User:
         profile = await _profile(parent, info)
         return weekly(profile.working_hours) if profile else None
 
+    @resolved("Whether they are an administrator.")
+    @staticmethod
+    async def is_admin(parent: Parent[Person | Profile], info: Asking) -> bool | None:
+        profile = await _profile(parent, info)
+        return profile.is_admin if profile else None
+
+    @resolved("Whether they can sign in.")
+    @staticmethod
+    async def is_active(parent: Parent[Person | Profile], info: Asking) -> bool | None:
+        profile = await _profile(parent, info)
+        return profile.is_active if profile else None
+
+    @resolved("Grows with every change.")
+    @staticmethod
+    async def version(parent: Parent[Person | Profile], info: Asking) -> int | None:
+        profile = await _profile(parent, info)
+        return profile.version if profile else None
+
+    @resolved("When they were added.")
+    @staticmethod
+    async def created_at(parent: Parent[Person | Profile], info: Asking) -> datetime | None:
+        profile = await _profile(parent, info)
+        return profile.created_at if profile else None
+
+    @resolved("When they were last changed.")
+    @staticmethod
+    async def updated_at(parent: Parent[Person | Profile], info: Asking) -> datetime | None:
+        profile = await _profile(parent, info)
+        return profile.updated_at if profile else None
+
+    @classmethod
+    def is_type_of(cls, value: object, _: object) -> bool:
+        return isinstance(value, Person | Profile)
+
 
 @strawberry.type(description="Somebody invited to an event.")
 class Attendee:
@@ -98,8 +150,15 @@ class Attendee:
     user: User | None = strawberry.field(description="The person; null for people outside of this installation.")
 
 
+@strawberry.type(description="Somebody who may book a resource of members, or who looks after it.")
+class ResourceMember:
+    user: User = strawberry.field(description="The person.")
+    role: choices.ResourceRole = strawberry.field(description="What they may do with it.")
+    created_at: datetime = strawberry.field(description="Since when.")
+
+
 @strawberry.type(description="A room or a piece of equipment.")
-class Resource:
+class Resource(Node):
     id: UUID = strawberry.field(description="Its id.")
     name: str = strawberry.field(description="Its name.")
     kind: choices.ResourceKind = strawberry.field(description="What it is.")
@@ -111,12 +170,26 @@ class Resource:
     concurrent_bookings: int = strawberry.field(description="How many bookings it takes at once.")
     setup_minutes: int = strawberry.field(description="Minutes that are blocked before each booking.")
     teardown_minutes: int = strawberry.field(description="Minutes that are blocked after each booking.")
+    booking: choices.WhoMayBook = strawberry.field(description="Who may book it.")
     version: int = strawberry.field(description="Grows with every change.")
 
     @resolved("When it is open; null where it always is.")
     @staticmethod
     def opening_hours(parent: Parent[resources.Resource]) -> list[WeeklyPeriod] | None:
         return None if parent.opening_hours is None else weekly(parent.opening_hours)
+
+    @resolved("Who may book it, managers first; for administrators and its managers.")
+    @staticmethod
+    async def members(
+        parent: Parent[resources.Resource], info: Asking, first: MembersFirst = 100
+    ) -> list[ResourceMember] | None:
+        _check_members(first)
+        found = await info.context.reading.resource_members_of(first).load(parent.id)
+        return cast("list[ResourceMember] | None", found)
+
+    @classmethod
+    def is_type_of(cls, value: object, _: object) -> bool:
+        return isinstance(value, resources.Resource)
 
 
 @strawberry.type(description="A room or a piece of equipment that an event holds.")
@@ -145,13 +218,22 @@ class Availability:
     resources: list[ResourceAvailability] = strawberry.field(description="Each resource, by name or as asked for.")
 
 
+@strawberry.type(description="A resource that an event wanted and could not have.")
+class MissedBooking:
+    resource_id: UUID = strawberry.field(description="The id of the resource.")
+    resource_name: str = strawberry.field(description="Its name.")
+    recurrence_id: datetime | None = strawberry.field(description="Which instance of the series goes without it.")
+    start: datetime = strawberry.field(description="Start of the period that was wanted.")
+    end: datetime = strawberry.field(description="Its end, not included.")
+
+
 @strawberry.type(
     description=(
         "An event, or one instance of a series, as the caller sees it. Where `access` is BUSY only its time is known, "
         "and every field that could tell more is null."
     )
 )
-class Event:
+class Event(Node):
     id: UUID = strawberry.field(description="Its id; instances of a series share that of the series.")
     calendar_id: UUID = strawberry.field(description="The id of its calendar.")
     start_time: datetime = strawberry.field(description="When it starts, told in the zone of the answer.")
@@ -184,7 +266,11 @@ class Event:
     resources: list[EventResource] | None = strawberry.field(description="What it holds.")
     room_name: str | None = strawberry.field(description="The first room that it holds.")
     room_names: list[str] | None = strawberry.field(description="All rooms that it holds.")
-    version: int = strawberry.field(description="Grows with every change of the event itself.")
+    booked_until: datetime | None = strawberry.field(
+        description="Up to where the resources of a series are booked; null where that is its end."
+    )
+    missed: list[MissedBooking] | None = strawberry.field(description="What it wanted and could not have.")
+    version: int | None = strawberry.field(description="Grows with every change of the event itself.")
     created_at: datetime | None = strawberry.field(description="When it was made.")
     updated_at: datetime | None = strawberry.field(description="When it was last changed.")
 
@@ -197,6 +283,22 @@ class Event:
     @staticmethod
     async def calendar(parent: Parent[events.Event], info: Asking) -> "Calendar | None":
         return cast("Calendar | None", await info.context.reading.calendar.load(parent.calendar_id))
+
+    @resolved("The same attendees, a page at a time.")
+    @staticmethod
+    def attendees_connection(
+        parent: Parent[events.Event], first: AttendeesFirst = 100, after: After = None
+    ) -> Connection[Attendee] | None:
+        if not 1 <= first <= ATTENDEES_MAX:
+            raise invalid("first", f"expected a number from 1 to {ATTENDEES_MAX}")
+        if parent.attendees is None:
+            return None
+        shown = page_of(parent.attendees, lambda one: AfterAttendee(one.email), AfterAttendee, first, after)
+        return cast("Connection[Attendee]", shown)
+
+    @classmethod
+    def is_type_of(cls, value: object, _: object) -> bool:
+        return isinstance(value, events.Event)
 
 
 @strawberry.type(description="A page of events, by start and id.")
@@ -219,7 +321,7 @@ class Member:
 
 
 @strawberry.type(description="A calendar of which the caller is a member.")
-class Calendar:
+class Calendar(Node):
     id: UUID = strawberry.field(description="Its id.")
     name: str = strawberry.field(description="Its name.")
     description: str | None = strawberry.field(description="More about it.")
@@ -279,9 +381,52 @@ class Calendar:
     async def members(
         parent: Parent[calendars.Calendar], info: Asking, first: MembersFirst = 100
     ) -> list[Member] | None:
-        if not 1 <= first <= MEMBERS_MAX:
-            raise invalid("first", f"expected a number from 1 to {MEMBERS_MAX}")
+        _check_members(first)
         return cast("list[Member] | None", await info.context.reading.members_of(first).load(parent.id))
+
+    @resolved("The same members, a page at a time; all are read for each page.")
+    @staticmethod
+    async def members_connection(
+        parent: Parent[calendars.Calendar], info: Asking, first: MembersFirst = 100, after: After = None
+    ) -> Connection[Member] | None:
+        _check_members(first)
+        found = await info.context.reading.members_of(MEMBERS_MAX).load(parent.id)
+        shown = page_of(found or (), lambda one: AfterMember(one.user.id), AfterMember, first, after)
+        return cast("Connection[Member]", shown)
+
+    @classmethod
+    def is_type_of(cls, value: object, _: object) -> bool:
+        return isinstance(value, calendars.Calendar)
+
+
+@strawberry.type(description="A token, without its secret.")
+class Token:
+    id: UUID = strawberry.field(description="Its id.")
+    user_id: UUID = strawberry.field(description="The id of the person for whom it was made.")
+    kind: choices.TokenKind = strawberry.field(description="Whom it speaks for.")
+    name: str = strawberry.field(description="What it is called.")
+    scopes: list[choices.TokenScope] = strawberry.field(description="What it is good for.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime | None = strawberry.field(description="When it ends; null where it does not by itself.")
+    revoked_at: datetime | None = strawberry.field(description="When it was ended.")
+
+
+@strawberry.type(description="Something of a calendar that changed, as it is now.")
+class Change:
+    kind: choices.ChangeKind = strawberry.field(description="What has changed.")
+    id: UUID = strawberry.field(description="The id of the event, the calendar, or the person who is a member.")
+    op: choices.ChangeOp = strawberry.field(description="What to do with a copy.")
+    changed_at: datetime = strawberry.field(description="When it changed last.")
+    event: Event | None = strawberry.field(description="The event, where it is one that is there.")
+    calendar: Calendar | None = strawberry.field(description="The calendar, where it is that.")
+    member: Member | None = strawberry.field(description="The member, where it is one that is there.")
+
+
+@strawberry.type(description="Changes of a calendar in the order in which they were committed.")
+class ChangeFeed:
+    changes: list[Change] = strawberry.field(description="Each thing once, at the place of its last change.")
+    position: str = strawberry.field(description="Where to go on: `since` of the next question.")
+    has_more: bool = strawberry.field(description="Whether there is more to be had at once.")
 
 
 def connected(page: read.Page, after: str | None) -> EventConnection:
@@ -316,6 +461,11 @@ def weekly(hours: Mapping[str, Iterable[tuple[str, str]]]) -> list[WeeklyPeriod]
         for day in choices.Weekday
         for start, end in hours.get(day.value, ())
     ]
+
+
+def _check_members(first: int) -> None:
+    if not 1 <= first <= MEMBERS_MAX:
+        raise invalid("first", f"expected a number from 1 to {MEMBERS_MAX}")
 
 
 async def _page(reading: Reading, calendar_id: UUID, query: read.Query) -> read.Page:

@@ -420,22 +420,13 @@ async def answer_invitation(
 
     One need not be a member of the calendar, only invited.
     """
-    if recurrence_id is not None or writing.expected is not None:
-        operation = draft.Respond(
-            event_id=event_id,
-            response_status=data.response_status,
-            comment=data.comment,
-            recurrence_id=_instance(recurrence_id),
-        )
-        return await _write(state, viewer, writing, operation, tz)
-    zone = parse_zone(tz, viewer.tzid)
-
-    async def work(tx: Transaction) -> Written:
-        await write.answer_invitation(tx, viewer, event_id, data.response_status, data.comment)
-        event = await read.get(tx, viewer, event_id, zone, now=datetime.now(UTC))
-        return Written(event, version=event.version)
-
-    return await writing.run(work)
+    operation = draft.Respond(
+        event_id=event_id,
+        response_status=data.response_status,
+        comment=data.comment,
+        recurrence_id=_instance(recurrence_id),
+    )
+    return await _write(state, viewer, writing, operation, tz)
 
 
 async def _write(

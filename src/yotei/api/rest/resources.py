@@ -57,7 +57,7 @@ class AvailabilityList(msgspec.Struct, frozen=True):
 class ResourceMemberList(msgspec.Struct, frozen=True):
     """Members of a resource, managers first."""
 
-    members: list[ResourceMember]
+    members: tuple[ResourceMember, ...]
 
 
 class Entrusting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """`/api/tokens`: make, list and revoke tokens. The token itself is shown once and not stored."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -13,17 +13,8 @@ from litestar.params import FromPath, JSONBody, Parameter
 from yotei.api.conditional import answer
 from yotei.api.problems import refusals
 from yotei.users import tokens
-from yotei.users.tokens import Token
+from yotei.users.tokens import NewToken, Token
 from yotei.users.user import Viewer
-
-
-class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A token to be made; without `expires_at` it does not end by itself. Only administrators make service tokens."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    scopes: Annotated[list[Literal["read", "write", "admin"]], msgspec.Meta(min_length=1, max_length=3)]
-    kind: Literal["USER", "SERVICE"] = "USER"
-    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class CreatedToken(msgspec.Struct, frozen=True):

@@ -1,0 +1,20 @@
+"""What the library hands to every resolver of one request."""
+
+from typing import NamedTuple, TypeAlias
+
+from graphql import DocumentNode
+from strawberry import Info
+
+from yotei.api.graphql.reading import Reading
+from yotei.api.graphql.writing import Writing
+
+
+class Context(NamedTuple):
+    """How one request reads and writes, and the document that it is about."""
+
+    reading: Reading
+    writing: Writing
+    document: DocumentNode
+
+
+Asking: TypeAlias = Info[Context, None]

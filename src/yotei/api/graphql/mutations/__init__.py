@@ -1,0 +1,1 @@
+"""The fields that write: for each domain its inputs, payloads and mutations."""

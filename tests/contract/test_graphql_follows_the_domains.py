@@ -1,0 +1,204 @@
+"""The GraphQL door cannot drift away from the domains: inputs have the fields of the structs that REST takes, required
+where these are, of the same type; objects have the fields of the values that the domains answer, null where these are.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+import pytest
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLType,
+    get_named_type,
+    get_nullable_type,
+)
+from msgspec import inspect
+from strawberry.utils.str_converters import to_camel_case
+
+from yotei.api.graphql import inputs, schema
+from yotei.api.graphql.mutations import events as event_mutations
+from yotei.calendars import calendar as calendars
+from yotei.events import changes, draft
+from yotei.events import event as events
+from yotei.resources import resource as resources
+from yotei.storage.ids import uuid7
+from yotei.users import tokens
+from yotei.users import user as users
+
+KEY: Final = {"idempotencyKey"}
+VERSIONED: Final = {*KEY, "version"}
+
+# Input of GraphQL -> the struct that REST takes, and what stands in the path or in a header there.
+INPUTS: Final[list[tuple[str, type[msgspec.Struct], set[str]]]] = [
+    ("CreateEventInput", draft.NewEvent, {*KEY, "tz"}),
+    ("InviteeInput", draft.Invitee, set()),
+    ("CreateCalendarInput", calendars.NewCalendar, KEY),
+    ("UpdateCalendarInput", calendars.CalendarFields, {*VERSIONED, "calendarId"}),
+    ("CreateUserInput", users.NewUser, KEY),
+    ("UpdateUserInput", users.ProfileFields, {*VERSIONED, "userId"}),
+    ("CreateResourceInput", resources.NewResource, KEY),
+    ("UpdateResourceInput", resources.ResourceFields, {*VERSIONED, "resourceId"}),
+    ("CreateTokenInput", tokens.NewToken, set()),
+]
+
+# Input of GraphQL -> the operation on events; its `event` is laid flat.
+OPERATIONS: Final[list[tuple[str, type[msgspec.Struct]]]] = [
+    ("UpdateEventInput", draft.Patch),
+    ("ReplaceEventInput", draft.Replace),
+    ("DeleteEventInput", draft.Delete),
+    ("RestoreEventInput", draft.Restore),
+    ("MoveEventInput", draft.Move),
+    ("DuplicateEventInput", draft.Duplicate),
+    ("InviteAttendeesInput", draft.Invite),
+    ("RemoveAttendeeInput", draft.Uninvite),
+    ("RespondToInvitationInput", draft.Respond),
+]
+
+# Object of GraphQL -> the value of a domain that its fields are read from.
+OBJECTS: Final[list[tuple[str, type[msgspec.Struct]]]] = [
+    ("Event", events.Event),
+    ("Attendee", events.Attendee),
+    ("EventResource", events.EventResource),
+    ("MissedBooking", events.MissedBooking),
+    ("Calendar", calendars.Calendar),
+    ("Member", calendars.Member),
+    ("Resource", resources.Resource),
+    ("ResourceMember", resources.ResourceMember),
+    ("User", users.Profile),
+    ("Token", tokens.Token),
+    ("Change", changes.Change),
+]
+
+SCALARS: Final = {
+    inspect.UUIDType: {"UUID"},
+    inspect.BoolType: {"Boolean"},
+    inspect.IntType: {"Int"},
+    inspect.DateType: {"Date"},
+    inspect.DateTimeType: {"DateTime", "EventTime"},
+}
+OFTEN_NULL: Final = {
+    # What a person is beside name and address is read by itself, and a field that is read is null when that fails.
+    "User": {"tzid", "workingHours", "isAdmin", "isActive", "version", "createdAt", "updatedAt"},
+}
+
+
+@pytest.mark.parametrize(("name", "struct", "beside"), INPUTS, ids=[one[0] for one in INPUTS])
+def test_an_input_is_the_struct_that_rest_takes(name: str, struct: type[msgspec.Struct], beside: set[str]) -> None:
+    assert differences(name, fields_of(struct), beside) == []
+
+
+@pytest.mark.parametrize(("name", "struct"), OPERATIONS, ids=[one[0] for one in OPERATIONS])
+def test_an_input_of_an_event_is_the_operation_laid_flat(name: str, struct: type[msgspec.Struct]) -> None:
+    fields = {one.name: one for one in fields_of(struct)}
+    event = fields.pop("event", None)
+    assert event is None or isinstance(event.type, inspect.StructType)
+    flat = [*fields.values(), *(event.type.fields if event is not None else ())]
+    answered = set() if name == "DeleteEventInput" else {"tz"}
+
+    assert differences(name, flat, {*KEY, *answered}) == []
+
+
+def test_every_input_of_the_schema_is_held_against_something() -> None:
+    known = {name for name, *_ in INPUTS} | {name for name, *_ in OPERATIONS}
+    # What names a thing, or somebody and a role, is the path of a request over REST.
+    of_the_path = {
+        *("DeleteCalendarInput", "RestoreCalendarInput", "SetCalendarMemberInput", "RemoveCalendarMemberInput"),
+        *("TransferCalendarInput", "DeactivateUserInput", "ReactivateUserInput", "EraseUserInput", "RevokeTokenInput"),
+        *("DeleteResourceInput", "RestoreResourceInput", "SetResourceMemberInput", "RemoveResourceMemberInput"),
+    }
+    of_reading = {"EventFilters", "WeeklyPeriodInput"}
+
+    inputs = {name for name, one in schema.CORE.type_map.items() if isinstance(one, GraphQLInputObjectType)}
+
+    assert inputs == known | of_the_path | of_reading
+
+
+@pytest.mark.parametrize(("name", "struct"), OBJECTS, ids=[one[0] for one in OBJECTS])
+def test_an_object_has_every_field_of_its_value_and_is_null_where_that_may_be(
+    name: str, struct: type[msgspec.Struct]
+) -> None:
+    shown = schema.CORE.type_map[name]
+    assert isinstance(shown, GraphQLObjectType)
+    wrong = []
+
+    for field in fields_of(struct):
+        told = shown.fields.get(to_camel_case(field.name))
+        may_be_null = is_nullable(field.type) or to_camel_case(field.name) in OFTEN_NULL.get(name, ())
+        if told is None or may_be_null is isinstance(told.type, GraphQLNonNull):
+            wrong.append(field.name)
+
+    assert wrong == []
+
+
+def test_what_is_given_reaches_the_operation_and_nothing_else_does() -> None:
+    id_ = uuid7()
+    asked = event_mutations.UpdateEventInput(
+        event_id=id_, title="Plan", location=None, tz="UTC", idempotency_key="k", version=3
+    )
+
+    made = inputs.operation(asked, draft.Patch)
+
+    assert made == draft.Patch(event_id=id_, version=3, event=draft.EventFields(title="Plan", location=None))
+    assert made.event.description is msgspec.UNSET
+
+
+def fields_of(struct: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
+    told = inspect.type_info(struct)
+    assert isinstance(told, inspect.StructType)
+    return told.fields
+
+
+def differences(name: str, fields: Iterable[inspect.Field], beside: set[str]) -> list[str]:
+    """What the input has otherwise than these fields and those `beside` them."""
+    shown = schema.CORE.type_map[name]
+    assert isinstance(shown, GraphQLInputObjectType)
+    wanted = {to_camel_case(one.name): one for one in fields}
+    found = [f"{one}: in one of both only" for one in {*shown.fields} ^ {*wanted, *beside}]
+    for key, field in wanted.items():
+        if key not in shown.fields:
+            continue
+        told = shown.fields[key].type
+        if isinstance(told, GraphQLNonNull) is not field.required:
+            found.append(f"{key}: required in one of both only")
+        if not fits(told, field.type):
+            found.append(f"{key}: {told} is not {field.type}")
+    return found
+
+
+def fits(told: GraphQLType, wanted: Any) -> bool:
+    told = get_nullable_type(told)  # type: ignore[arg-type]
+    wanted = without_null(wanted)
+    name = get_named_type(told).name
+    if isinstance(wanted, inspect.DictType):  # hours by day
+        return str(told) == "[WeeklyPeriodInput!]"
+    if isinstance(wanted, inspect.VarTupleType | inspect.ListType):
+        return isinstance(told, GraphQLList) and fits(told.of_type, wanted.item_type)
+    if isinstance(told, GraphQLList):
+        return False
+    if isinstance(wanted, inspect.LiteralType):
+        values = {one.value for one in schema.CORE.type_map[name].values.values()}  # type: ignore[attr-defined]
+        return values == set(wanted.values)
+    if isinstance(wanted, inspect.StructType):
+        return name == f"{wanted.cls.__name__}Input"
+    if isinstance(wanted, inspect.StrType):
+        return name == "String"
+    return name in SCALARS[type(wanted)]
+
+
+def without_null(wanted: Any) -> Any:
+    while isinstance(wanted, inspect.Metadata):
+        wanted = wanted.type
+    if isinstance(wanted, inspect.UnionType):
+        (wanted,) = (one for one in wanted.types if not isinstance(one, inspect.NoneType))
+        return without_null(wanted)
+    return wanted
+
+
+def is_nullable(wanted: Any) -> bool:
+    while isinstance(wanted, inspect.Metadata):
+        wanted = wanted.type
+    return isinstance(wanted, inspect.UnionType) and any(isinstance(one, inspect.NoneType) for one in wanted.types)
