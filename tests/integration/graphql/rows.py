@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx
+import msgspec
 
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
@@ -173,6 +174,6 @@ class Caller:
     async def post(
         self, document: str, variables: Mapping[str, object] | None = None, *, accept: str = "application/json"
     ) -> httpx.Response:
-        given = {name: str(value) for name, value in (variables or {}).items()}
-        body = {"query": document, "variables": given}
-        return await self.client.post("/graphql", json=body, headers={**self.headers, "Accept": accept})
+        body = msgspec.json.encode({"query": document, "variables": variables or {}})
+        headers = {**self.headers, "Accept": accept, "Content-Type": "application/json"}
+        return await self.client.post("/graphql", content=body, headers=headers)

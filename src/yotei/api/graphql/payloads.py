@@ -25,7 +25,8 @@ class Payload:
 
 
 def mutation(description: str, payload: Callable[..., Any]) -> Callable[[F], F]:
-    """A root field that writes. Its resolver raises Problems; those about the input become `errors` of the payload."""
+    """A root field that writes, with one argument, `input`. Its resolver raises Problems; those that the caller can
+    mend become `errors` of the payload."""
 
     def field(resolver: F) -> F:
         @wraps(resolver)
@@ -37,6 +38,9 @@ def mutation(description: str, payload: Callable[..., Any]) -> Callable[[F], F]:
                     raise
                 return payload(errors=user_errors(problem))
 
-        return cast("F", strawberry.field(resolver=answered, description=description))
+        made = strawberry.field(resolver=answered, description=description)
+        (input,) = made.base_resolver.arguments
+        input.description = "What is to be written."
+        return cast("F", made)
 
     return field
