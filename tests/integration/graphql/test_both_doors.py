@@ -344,7 +344,7 @@ async def over_rest(world: World, step: Step) -> tuple[Any, int]:
         problem = response.json()
         fields = [here(one["field"]) for one in problem.get("faults", ())]
         return {"code": problem["code"], "fields": fields}, statements(response)
-    answer = response.json() if response.content else None
+    answer: Any = response.json() if response.content else None
     if step.names is not None:
         world.ids[step.names] = answer["id"]
     return answer, statements(response)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -151,9 +152,7 @@ async def test_who_is_shared_with_finds_the_calendar_and_who_is_taken_out_no_mor
 
 
 @pytest.mark.parametrize("fields", [{}, {"deactivated_at": datetime.now(UTC)}])
-async def test_nobody_who_cannot_sign_in_is_shared_with(
-    rows: Database, admit: Admit, fields: dict[str, object]
-) -> None:
+async def test_nobody_who_cannot_sign_in_is_shared_with(rows: Database, admit: Admit, fields: dict[str, Any]) -> None:
     owner = await a_user(rows)
     nobody = await a_user(rows, **fields) if fields else uuid4()
     path = f"/api/calendars/{await a_calendar(rows, {owner: 'OWNER'})}"

@@ -1,9 +1,9 @@
 """How deep and how repetitive a document may be, counted on its syntax tree."""
 
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import OperationDefinitionNode, get_introspection_query, parse
 
-from yotei.api.graphql.bounds import Bounds, excess
+from yotei.api.graphql.bounds import WRITES_MAX, Bounds, excess, fragments_of, roots
 
 TIGHT = Bounds(depth_max=3, aliases_max=2)
 
@@ -62,3 +62,28 @@ def test_fragments_that_double_twenty_times_are_measured_once_each() -> None:
     found = excess(document, TIGHT)
 
     assert found == "The document holds more than 2 aliases and repeated fields."
+
+
+@pytest.mark.parametrize(
+    ("document", "writes"),
+    [
+        ("mutation { a b }", 2),
+        ("mutation { a ...F ... { b } } fragment F on M { c d ...G } fragment G on M { e }", 5),
+        ("mutation { ...F ...F } fragment F on M { a }", 1),
+        ("mutation { ...F } fragment F on M { a ...F }", 1),
+        ("mutation { ...F }", 0),
+    ],
+)
+def test_the_writes_of_a_mutation_are_counted_through_its_fragments(document: str, writes: int) -> None:
+    parsed = parse(document)
+    operation = parsed.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+
+    assert roots(operation, fragments_of(parsed)) == writes
+
+
+def test_a_document_writes_a_bounded_number_of_times_and_reads_as_often_as_it_may() -> None:
+    fields = " ".join(f"f{n}" for n in range(WRITES_MAX + 1))
+
+    assert "writes 11 times" in (excess(parse(f"mutation {{ {fields} }}"), TIGHT) or "")
+    assert excess(parse(f"query {{ {fields} }}"), TIGHT) is None
