@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from yotei.api.graphql import schema
 
 SNAPSHOT = Path(__file__).with_name("schema.graphql")
 REWRITE = "YOTEI_TEST_REWRITE_SCHEMA"
-REASON = re.compile(r"Since \d{4}-\d\d-\d\d, gone from \d{4}-\d\d-\d\d: .+\.")
+REASON = re.compile(r"Since (\d{4}-\d\d-\d\d), gone from (\d{4}-\d\d-\d\d): .+\.")
+NOTICE = timedelta(days=180)
 
 
 def test_the_schema_is_the_one_that_is_published() -> None:
@@ -56,19 +58,20 @@ def told_of(one: GraphQLNamedType) -> list[tuple[str, str | None]]:
 
 
 def test_what_is_deprecated_says_since_when_until_when_and_what_to_use_instead() -> None:
-    assert [where for one in ours() for where, reason in deprecations(one) if not REASON.fullmatch(reason)] == []
+    assert [where for one in ours() for where, reason in deprecations(one) if not gives_notice(reason)] == []
 
 
 @pytest.mark.parametrize(
     ("reason", "is_enough"),
     [
         ("Since 2026-11-24, gone from 2027-11-24: use `name`.", True),
+        ("Since 2026-11-24, gone from 2027-01-24: use `name`.", False),
         ("Since 2026-11-24: use `name`.", False),
         ("Use `name`.", False),
         ("No longer supported", False),
     ],
 )
-def test_a_deprecation_without_its_dates_is_found(reason: str, is_enough: bool) -> None:
+def test_a_deprecation_without_its_dates_or_without_notice_is_found(reason: str, is_enough: bool) -> None:
     made = build_schema(
         f"""
         type Query {{ a(b: Int @deprecated(reason: "{reason}")): Kind @deprecated(reason: "{reason}") }}
@@ -80,7 +83,12 @@ def test_a_deprecation_without_its_dates_is_found(reason: str, is_enough: bool) 
     found = [reason for name in ("Query", "Kind", "Asked") for _, reason in deprecations(made.type_map[name])]
 
     assert len(found) == 4
-    assert all(bool(REASON.fullmatch(one)) is is_enough for one in found)
+    assert [gives_notice(one) for one in found] == [is_enough] * 4
+
+
+def gives_notice(reason: str) -> bool:
+    found = REASON.fullmatch(reason)
+    return found is not None and date.fromisoformat(found[2]) - date.fromisoformat(found[1]) >= NOTICE
 
 
 def deprecations(one: GraphQLNamedType) -> list[tuple[str, str]]:

@@ -146,6 +146,26 @@ EVENTS: Final = [
         names="copy",
     ),
     Step("updateEvent", "PATCH /api/events/<rest>", {"status": "CANCELLED"}, {"scope": "all"}),
+    Step(
+        "createEvent",
+        "POST /api/events",
+        {
+            "calendar_id": "<team>",
+            "title": "Weekly",
+            "start_time": at(0, "15:00:00Z"),
+            "end_time": at(0, "16:00:00Z"),
+            "rrule": "FREQ=WEEKLY;COUNT=4",
+            "attendees": [{"email": "ben@example.org"}],
+        },
+        names="weekly",
+    ),
+    Step(
+        "respondToInvitation",
+        "POST /api/events/<weekly>/rsvp",
+        {"response_status": "DECLINED", "comment": "Away"},
+        {"recurrence_id": at(7, "15:00:00Z"), "tz": "Asia/Tokyo"},
+        who="ben",
+    ),
 ]
 
 PEOPLE: Final = [
@@ -215,7 +235,7 @@ STATEMENTS: Final = {
     "duplicateEvent": 7,
     "inviteAttendees": 5,
     "removeAttendee": 5,
-    "respondToInvitation": 3,
+    "respondToInvitation": 5,
     "createCalendar": 3,
     "updateCalendar": 5,
     "deleteCalendar": 5,

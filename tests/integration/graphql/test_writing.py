@@ -311,6 +311,15 @@ async def test_more_writes_than_one_document_may_hold_are_not_begun(writer: Writ
     assert await titles(writer) == []
 
 
+async def test_a_document_that_writes_may_spend_what_writes_spend(writer: Writer, rows: Rows, budget: Budget) -> None:
+    room = await rows.room("Fuji")
+
+    with budget(at_most=5):  # what a reading request may spend; the seventh statement is refused where it is not moved
+        payload = await writer.create(resourceIds=[room])
+
+    assert payload["event"]["resources"] == [{"name": "Fuji"}]
+
+
 class TestWithAKey:
     async def test_the_same_again_is_answered_as_before_and_done_once(self, writer: Writer, budget: Budget) -> None:
         with budget(statements=7):
