@@ -4,13 +4,9 @@ import json
 
 import httpx
 import pytest
-from graphql import build_schema
 
 from tests.integration.graphql.conftest import Admit
 from tests.integration.graphql.rows import Rows
-from yotei.api.graphql import door
-from yotei.api.graphql.bounds import Bounds
-from yotei.api.graphql.documents import Documents
 
 GRAPHQL = "application/graphql-response+json"
 ME = "{ me { id } }"
@@ -60,22 +56,6 @@ async def test_a_query_may_stand_in_the_address(rows: Rows, admit: Admit) -> Non
     response = await caller.client.get("/graphql", params=asked, headers=caller.headers)
 
     assert response.json() == {"data": {"user": {"id": str(owner)}}}
-
-
-async def test_an_operation_that_is_no_query_is_refused_by_get(
-    rows: Rows, admit: Admit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The published schema has queries only; another one stands in for it, and nothing of it is executed.
-    with_writes = Documents(
-        build_schema("type Query { a: Int } type Mutation { b: Int }"), tokens_max=100, limits=Bounds(12, 30)
-    )
-    monkeypatch.setattr(door, "documents_within", lambda _: with_writes)
-    caller = await admit(await rows.person())
-
-    response = await caller.client.get("/graphql", params={"query": "mutation { b }"}, headers=caller.headers)
-
-    assert response.status_code == 405
-    assert response.headers["allow"] == "POST"
 
 
 async def test_a_browser_gets_the_page_without_a_token(client: httpx.AsyncClient) -> None:
