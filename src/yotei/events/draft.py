@@ -22,7 +22,10 @@ DATES_MAX: Final = 1_000
 Scope = Literal["this", "following", "all"]
 Policy = Literal["ALL", "PARTIAL"]
 
-_Title = Annotated[str, Meta(max_length=500, description="What it is called.")]
+_NO_NUL: Final = r"^[^\x00]*$"
+"""PostgreSQL keeps every character but this one."""
+
+_Title = Annotated[str, Meta(max_length=500, pattern=_NO_NUL, description="What it is called.")]
 _Dates = Annotated[tuple[datetime, ...], Meta(max_length=DATES_MAX)]
 
 
@@ -31,7 +34,7 @@ class Invitee(Struct, frozen=True, forbid_unknown_fields=True):
 
     email: Annotated[str, Meta(max_length=320)] | None = None
     user_id: UUID | None = None
-    name: Annotated[str, Meta(max_length=200)] | None = None
+    name: Annotated[str, Meta(max_length=200, pattern=_NO_NUL)] | None = None
     is_optional: bool = False
 
 
@@ -47,9 +50,9 @@ class EventFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """
 
     title: _Title | UnsetType = UNSET
-    description: Annotated[str, Meta(max_length=100_000)] | UnsetType | None = UNSET
-    location: Annotated[str, Meta(max_length=2_000)] | UnsetType | None = UNSET
-    url: Annotated[str, Meta(max_length=4_000)] | UnsetType | None = UNSET
+    description: Annotated[str, Meta(max_length=100_000, pattern=_NO_NUL)] | UnsetType | None = UNSET
+    location: Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)] | UnsetType | None = UNSET
+    url: Annotated[str, Meta(max_length=4_000, pattern=_NO_NUL)] | UnsetType | None = UNSET
     start_time: datetime | UnsetType = UNSET
     end_time: datetime | UnsetType = UNSET
     start_date: date | UnsetType = UNSET
@@ -78,7 +81,7 @@ class NewEvent(WholeEvent, frozen=True, forbid_unknown_fields=True, kw_only=True
     """An event to be made in a calendar."""
 
     calendar_id: UUID
-    uid: Annotated[str, Meta(min_length=1, max_length=1_000)] | UnsetType = UNSET
+    uid: Annotated[str, Meta(min_length=1, max_length=1_000, pattern=_NO_NUL)] | UnsetType = UNSET
 
 
 class Operation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="op"):
@@ -162,7 +165,7 @@ class Respond(_OnInstance, frozen=True, forbid_unknown_fields=True, kw_only=True
     """The caller's own answer, to an event, a whole series, or one instance."""
 
     response_status: ResponseStatus
-    comment: Annotated[str, Meta(max_length=2_000)] | None = None
+    comment: Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)] | None = None
 
 
 AnyOperation = Create | Patch | Replace | Delete | Restore | Move | Duplicate | Invite | Uninvite | Respond

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from yotei.errors import Code, Problem, not_found
+from yotei.errors import Code, Problem, invalid, not_found
 from yotei.resources import access, rows
 from yotei.resources.resource import Availability, Kind, Period, Resource, ResourceMember
 from yotei.storage.pool import Source
@@ -19,6 +19,8 @@ RESOURCES_MAX: Final = 200
 """Resources in one answer about availability."""
 BATCH_MAX: Final = 1_000
 """Resources that one batched read may ask for."""
+RESOURCE_DAYS_MAX: Final = RESOURCES_MAX * 366
+"""Days times resources of one batched read of availability."""
 MEMBERS_MAX: Final = 1_000
 """Members of one resource in one answer."""
 
@@ -134,6 +136,36 @@ async def availability(
     shown = found[:RESOURCES_MAX]
     more = After(shown[-1].resource.name, shown[-1].resource.id) if len(found) > RESOURCES_MAX else None
     return [_availability(one, Period(start, end), timedelta(minutes=slot_minutes)) for one in shown], more
+
+
+async def availability_of(
+    source: Source, viewer: Viewer, ids: Sequence[UUID], start: datetime, end: datetime, *, slot_minutes: int = 0
+) -> list[Availability | None]:
+    """When each of these is taken and free, in the order asked for, None where there is none. One statement.
+
+    Problem `invalid_window` when there are too many for so long a time.
+    """
+    viewer.need("read")
+    assert len(ids) <= BATCH_MAX
+    days_max = RESOURCE_DAYS_MAX // len(ids)
+    if end - start > timedelta(days=days_max, hours=26):
+        raise invalid(
+            "body.end", f"expected at most {days_max} days after start for {len(ids)} ids", code=Code.INVALID_WINDOW
+        )
+    found = await rows.select_availability(
+        source,
+        ids=tuple(dict.fromkeys(ids)),
+        kind=None,
+        seats_min=None,
+        features=(),
+        start=start,
+        end=end,
+        after=None,
+        limit=len(ids),
+    )
+    window, slot = Period(start, end), timedelta(minutes=slot_minutes)
+    by_id = {one.resource.id: _availability(one, window, slot) for one in found}
+    return [by_id.get(one) for one in ids]
 
 
 def _availability(one: rows.Blocked, window: Period, slot: timedelta) -> Availability:

@@ -451,7 +451,7 @@ def problems() -> Generator[None]:
         if problem is None:
             raise
         raise problem from error
-    except asyncpg.CharacterNotInRepertoireError as error:
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
         raise Problem(Code.INVALID_REQUEST, "Text may not hold the character NUL.") from error
     except asyncpg.QueryCanceledError as error:
         raise _unavailable("The database took too long to answer.") from error

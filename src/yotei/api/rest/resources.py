@@ -134,7 +134,7 @@ async def list_availability(
         after=paging.decode(cursor, read.After),
     )
     listed = AvailabilityList(
-        [_in_zone(one, zone) for one in found],
+        [in_zone(one, zone) for one in found],
         window.start.astimezone(zone),
         window.end.astimezone(zone),
         zone.key,
@@ -271,7 +271,8 @@ def _features(text: str | None) -> tuple[str, ...]:
     return tuple(one.strip() for one in (text or "").split(",") if one.strip())
 
 
-def _in_zone(one: Availability, zone: Any) -> Availability:
+def in_zone(one: Availability, zone: Any) -> Availability:
+    """The same, its times told in the zone of the answer."""
     told = (
         tuple(Period(p.start.astimezone(zone), p.end.astimezone(zone)) for p in part) for part in (one.busy, one.free)
     )
