@@ -29,7 +29,7 @@ from yotei.api.pages import door as pages
 from yotei.api.problems import answer_problem
 from yotei.api.proxies import behind_proxies
 from yotei.api.rate import Buckets, rate_limited
-from yotei.api.rest import batch, calendars, changes, events, resources, tokens, users
+from yotei.api.rest import batch, calendars, changes, events, history, resources, search, tokens, users
 from yotei.api.strict import strict
 from yotei.api.writing import KEY, REPLAYED, provide_writing
 from yotei.events import write as events_write
@@ -77,7 +77,7 @@ def doors(config: Settings) -> Litestar:
     origins = list(config.server.cors_origins)
     return Litestar(
         route_handlers=[
-            Router("/", route_handlers=events.ROUTES, tags=["Events"]),
+            Router("/", route_handlers=[*events.ROUTES, *search.ROUTES, *history.ROUTES], tags=["Events"]),
             Router("/", route_handlers=batch.ROUTES, tags=["Batches"]),
             Router("/", route_handlers=calendars.ROUTES, tags=["Calendars"]),
             Router("/", route_handlers=changes.ROUTES, tags=["Sync"]),

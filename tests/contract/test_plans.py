@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import PostgresFactory
 from tests.filled import SMALL, Connection, Kind, fill, id_of
 from tests.integration.rows import a_calendar, a_user, an_event, viewing
+from yotei.events.access import FULL
 from yotei.events.write import answer_invitation
 from yotei.storage import statements
 from yotei.storage.pool import Database
@@ -426,6 +427,51 @@ async def test_the_changes_of_one_calendar_are_led_by_calendar_and_transaction(
     found = await plans(connection, STORAGE["read_scope_since"], snapshot, None, "0", 0, [], 500, calendar(3), hour_ago)
 
     check(found, scope_id_xid_idx=["scope_id", "xid"])
+
+
+@pytest.mark.parametrize("words", [["plan"], ["会議"], ["会"], ["left", "over"]], ids=["word", "two", "one", "words"])
+async def test_a_search_is_led_by_calendar_and_words_at_once_and_by_person_elsewhere(
+    connection: Connection, words: list[str]
+) -> None:
+    everywhere = await plans(connection, EVENTS["search_events"], *search_events(70, words))
+    in_one = await plans(connection, EVENTS["search_events"], *search_events(70, words, calendar_id=calendar(70)))
+
+    check(
+        [*everywhere, *in_one],
+        events_search=["search_items"],
+        events_organizer_span=["organizer_id"],
+        events_pkey=["id"],
+        calendar_members_pkey=["user_id"],
+    )
+
+
+async def test_a_search_is_planned_five_times_a_session_and_then_no_more(connection: Connection) -> None:
+    async with prepared(connection, "auto", EVENTS["search_events"], search_events(70, ["plan"])) as execute:
+        for _ in range(8):
+            await connection.execute(execute)
+        counted = await connection.fetchrow(
+            "select custom_plans, generic_plans from pg_prepared_statements where name = 'asked'"
+        )
+
+    assert counted is not None
+    assert tuple(counted) == (5, 3)
+
+
+def search_events(viewer: int, words: list[str], *, calendar_id: UUID | None = None) -> tuple[object, ...]:
+    """The parameters in the order of `yotei.events.rows.search_events`."""
+    roles, visibilities = (list(part) for part in zip(*sorted(FULL), strict=True))
+    first_page = (None, None, None)
+    return (
+        *(user(viewer), calendar_id, words, None, None, None, None, roles, visibilities, *first_page, 101),
+        *(NOW, NOW + timedelta(days=366)),
+    )
+
+
+async def test_the_history_of_an_event_is_led_by_event(connection: Connection) -> None:
+    first = await plans(connection, EVENTS["select_history"], user(3), event(100), None, None, 101)
+    second = await plans(connection, EVENTS["select_history"], user(3), event(100), NOW, "1000", 101)
+
+    check([*first, *second], entity_id_xid_idx=["entity_id"], events_pkey=["id"])
 
 
 async def test_an_answer_to_an_invitation_is_one_hot_update_and_one_line_of_the_log_and_no_event_is_touched(

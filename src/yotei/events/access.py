@@ -12,15 +12,15 @@ RFC 5545 3.8.1.3. To those who see busy times only, an event that takes no time 
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from yotei.events.event import Access, Invitation, Stored
-from yotei.events.state import Guest, Row
+from yotei.events.state import Guest
 
 _WRITERS: Final = frozenset({"OWNER", "WRITER"})
 
-_FULL: Final = frozenset(
+FULL: Final = frozenset(
     {
         ("OWNER", "PUBLIC"),
         ("OWNER", "PRIVATE"),
@@ -30,6 +30,16 @@ _FULL: Final = frozenset(
         ("READER", "PUBLIC"),
     }
 )
+"""Role and visibility -> all of the event is seen."""
+
+
+class Judged(Protocol):
+    """What decides about an event, whatever else is known of it."""
+
+    @property
+    def visibility(self) -> str: ...
+    @property
+    def organizer_id(self) -> UUID: ...
 
 
 def access_to(event: Stored, viewer_id: UUID) -> Access | None:
@@ -41,9 +51,9 @@ def access_to(event: Stored, viewer_id: UUID) -> Access | None:
     return Access.BUSY
 
 
-def sees_all(role: str | None, event: Stored | Row, invited: Iterable[Invitation | Guest], viewer_id: UUID) -> bool:
+def sees_all(role: str | None, event: Judged, invited: Iterable[Invitation | Guest], viewer_id: UUID) -> bool:
     """Whether a viewer with this role in the calendar sees the event in full."""
-    if (role, event.visibility) in _FULL or event.organizer_id == viewer_id:
+    if (role, event.visibility) in FULL or event.organizer_id == viewer_id:
         return True
     return any(one.user_id == viewer_id for one in invited)
 

@@ -1,6 +1,6 @@
-"""What has changed in a calendar, for a client that keeps a copy of it; and what has changed about one event.
+"""What has changed in a calendar, for a client that keeps a copy of it.
 
-Both read the change log, which commits with the data: nothing is missing there, whoever wrote it. The feed tells what
+It reads the change log, which commits with the data: nothing is missing there, whoever wrote it. The feed tells what
 is there *now* of each thing that changed, not what it was; a thing that the viewer does not see any more, here, is
 told as removed. Rights are those of the moment of reading, and the same as in every other answer.
 """

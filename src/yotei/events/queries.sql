@@ -478,3 +478,164 @@ union
 select w.event_id from event_resources w where w.event_id = any($1)
 union
 select w.event_id from events o join event_resources w on w.event_id = o.series_id where o.id = any($1)
+
+-- name: search_events
+-- Events by their words, a page of them, those first that have all words in the title, then those that end last. Words ($3)
+-- must all be somewhere in title, location, or the indexed part of the description.
+--
+--  $1 viewer           $2 one calendar, or null for all that the viewer sees in full
+--  $4 $5 window, each end may be null          $6 $7 the same as a wall clock, for all-day and floating events
+--  $8 $9 roles and visibilities, pair by pair, that show an event in full
+--  $10 $11 $12 the last one shown: in the title, end (null: none), id (null: this is the first page)
+--  $13 rows at most    $14 $15 the time of which the rooms of a series are shown
+--
+-- Calendars are searched one by one, each through the index, which leads by calendar and words at once. What the viewer organises
+-- or is invited to in other calendars is few, and is compared row by row. Who may see an event's time only must not find it, so
+-- rights are part of the search. An exception of a series comes only where its series does not.
+with asked as materialized (
+  select $1::uuid as viewer_id, $2::uuid as calendar_id, array(select search_fold(w) from unnest($3::text[]) w) as words,
+         $4::timestamptz as start_time, $5::timestamptz as end_time, $6::timestamptz as wall_start, $7::timestamptz as wall_end,
+         $8::text[] as roles, $9::text[] as visibilities,
+         $10::boolean as after_in_title, coalesce($11::timestamptz, 'infinity') as after_end, $12::uuid as after_id,
+         $13::integer as rows_max, $14::timestamptz as first, $15::timestamptz as last
+),
+member as materialized (
+  select c.id, m.role
+  from asked q
+  join calendar_members m on m.user_id = q.viewer_id and (q.calendar_id is null or m.calendar_id = q.calendar_id)
+  join calendars c on c.id = m.calendar_id
+  where c.deleted_at is null
+),
+candidate as (
+  select e.id, e.series_id, e.title, e.location, e.description, e.start_time, e.span_end, e.all_day, e.floating
+  from asked q
+  cross join member m
+  cross join lateral (
+    select e.* from events e
+    where e.deleted_at is null
+      and search_items(e.calendar_id, search_text(e.title, e.location, e.description)) @> search_items(m.id, array_to_string(q.words, ' '))
+    offset 0) e
+  where (m.role, e.visibility) in (select * from unnest(q.roles, q.visibilities))
+     or e.organizer_id = q.viewer_id
+     or exists (select from attendees a where a.event_id = e.id and a.user_id = q.viewer_id)
+  union all
+  select e.id, e.series_id, e.title, e.location, e.description, e.start_time, e.span_end, e.all_day, e.floating
+  from asked q
+  cross join lateral (
+    select o.id from events o where o.organizer_id = q.viewer_id and o.deleted_at is null
+    union
+    select i.event_id from attendees i where i.user_id = q.viewer_id) own
+  cross join lateral (select e.* from events e where e.id = own.id and e.deleted_at is null offset 0) e
+  where q.calendar_id is null
+    and e.calendar_id not in (select id from member)
+    and (select c.deleted_at is null from calendars c where c.id = e.calendar_id)
+),
+found as materialized (
+  select e.id, e.series_id, e.span_end, w.in_title
+  from asked q
+  cross join candidate e
+  cross join lateral (
+    select bool_and(strpos(search_text(e.title, e.location, e.description), w) > 0) as is_found,
+           bool_and(strpos(search_fold(e.title), w) > 0) as in_title
+    from unnest(q.words) w) w
+  where w.is_found
+    and case when e.all_day or e.floating
+             then (q.wall_end is null or e.start_time < q.wall_end)
+              and (q.wall_start is null or e.span_end > q.wall_start or e.start_time >= q.wall_start)
+             else (q.end_time is null or e.start_time < q.end_time)
+              and (q.start_time is null or e.span_end > q.start_time or e.start_time >= q.start_time) end
+),
+page as materialized (
+  select f.id, f.in_title, f.span_end
+  from asked q
+  cross join found f
+  where not exists (select from found m where m.id = f.series_id)
+    and (q.after_id is null or (f.in_title, f.span_end, f.id) < (q.after_in_title, q.after_end, q.after_id))
+  order by f.in_title desc, f.span_end desc, f.id desc
+  limit (select rows_max from asked)
+),
+shown as (
+  select e.id, e.calendar_id, e.uid, e.sequence, e.title, e.description, e.location, e.url,
+         e.start_time, e.end_time, nullif(e.span_end, 'infinity') as span_end, e.tzid, e.all_day, e.floating,
+         e.rrule, e.rdates, e.exdates, e.series_id, e.recurrence_id, e.this_and_future,
+         e.status, e.transparency, e.visibility, e.version, e.created_at, e.updated_at,
+         (select m.role from member m where m.id = e.calendar_id) as role,
+         e.organizer_id, o.name as organizer_name, o.email as organizer_email, o.avatar_url as organizer_avatar_url,
+         (select coalesce(json_agg(a), '[]')
+          from (select a.email, a.name, a.user_id, u.name as user_name, case when u.erased_at is null then u.email end as user_email,
+                       u.avatar_url, a.response_status, a.is_optional, a.comment
+                from attendees a
+                left join users u on u.id = a.user_id
+                where a.event_id = e.id
+                order by a.created_at, a.email) a) as attendees,
+         (select coalesce(json_agg(b), '[]')
+          from (select r.id, r.name, r.kind, v.recurrence_id, v.start_time, v.end_time, v.status = 'MISSED' as is_missed
+                from reservations v
+                join resources r on r.id = v.resource_id
+                where v.event_id = e.id and v.status in ('CONFIRMED', 'MISSED')
+                  and (v.recurrence_id is null
+                       or (v.recurrence_id < q.last and v.recurrence_id >= q.first - (e.end_time - e.start_time)))
+                order by v.start_time, r.id) b) as bookings,
+         case when e.rrule is not null or e.rdates <> '{}'
+              then (select min(w.booked_until) from event_resources w where w.event_id = e.id) end as booked_until
+  from asked q
+  cross join page p
+  cross join lateral (select e.* from events e where e.id = p.id offset 0) e
+  cross join lateral (select o.name, case when o.erased_at is null then o.email end as email, o.avatar_url
+                      from users o where o.id = e.organizer_id offset 0) o
+)
+select (select count(*) from member) as calendars,
+       (select coalesce(json_agg(p), '[]')
+        from (select in_title, nullif(span_end, 'infinity') as span_end, id from page order by in_title desc, page.span_end desc, id desc) p
+       )::text as places,
+       (select coalesce(json_agg(s), '[]') from shown s)::text as events
+
+-- name: select_history
+-- What the change log knows of one event ($2), deleted or not, by transaction, those last that are the oldest; and what decides
+-- whether the viewer ($1) may know. $3 $4: time and transaction of the last one shown, null on the first page; $5 rows at most.
+-- Rows of the event itself, of its attendees, and of the resources that it holds (those are logged at the resource); not what a
+-- person keeps about it for themself. An update of no field is the echo of a change of who is invited.
+with event as materialized (
+  select e.id, e.visibility, e.organizer_id, e.deleted_at is not null as is_deleted, m.role,
+         exists (select from attendees a where a.event_id = e.id and a.user_id = $1::uuid) as is_invited
+  from events e
+  join calendars c on c.id = e.calendar_id and c.deleted_at is null
+  left join calendar_members m on m.calendar_id = e.calendar_id and m.user_id = $1
+  where e.id = $2::uuid
+),
+line as materialized (
+  select l.xid, l.ts, l.seq, l.actor_id, l.entity, l.op, l.fields, l.user_id, l.scope_id
+  from change_log l
+  where l.entity_id = $2
+    and ((l.entity = 'event' and l.scope_kind = 'calendar' and l.op <> 'remove')
+         or (l.entity = 'attendee' and l.scope_kind = 'calendar')
+         or (l.entity = 'reservation' and l.scope_kind = 'resource'))
+    and not (l.op = 'update' and l.fields is not null and l.fields = '{}')
+),
+entry as materialized (
+  select xid, max(ts) as changed_at, (array_agg(actor_id))[1] as actor_id
+  from line
+  group by xid
+  having $3::timestamptz is null or (max(ts), xid) < ($3, $4::text::xid8)
+  order by changed_at desc, xid desc
+  limit $5::integer
+)
+select (select row_to_json(e) from event e)::text as standing,
+       (select min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp at time zone 'UTC'
+        from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'change_log'::regclass and c.relname ~ '^change_log_\d{8}$') as reaches_back_to,
+       (select coalesce(json_agg(s order by s.changed_at desc, s.xid desc), '[]')
+        from (select n.xid::text as transaction, n.xid, n.changed_at,
+                     (select row_to_json(p) from (select u.id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url
+                                                  from users u where u.id = n.actor_id) p) as actor,
+                     (select json_agg(t order by t.seq)
+                      from (select min(l.seq) as seq, l.entity, l.op, l.fields,
+                                   (select row_to_json(p) from (select u.id, u.name, case when u.erased_at is null then u.email end as email,
+                                                                       u.avatar_url
+                                                                from users u where u.id = l.user_id and l.entity = 'attendee') p) as person,
+                                   (select row_to_json(r) from (select r.id, r.name, r.kind from resources r
+                                                                where r.id = l.scope_id and l.entity = 'reservation') r) as resource
+                            from line l
+                            where l.xid = n.xid
+                            group by l.entity, l.op, l.fields, l.user_id, l.scope_id) t) as lines
+              from entry n) s)::text as entries

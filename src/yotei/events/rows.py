@@ -8,10 +8,11 @@ from uuid import UUID
 import msgspec
 
 from yotei.events.booking import Held, Taken
-from yotei.events.event import ResponseStatus, Status, Stored, Transparency, Visibility
+from yotei.events.event import EventResource, ResponseStatus, Status, Stored, Transparency, Visibility
 from yotei.events.state import CalendarState, Loaded, LoadedEvent, Namesake, PersonState, ResourceState, Row
 from yotei.storage import statements
 from yotei.storage.pool import Source
+from yotei.users.user import Person
 
 _SQL: Final = statements.load("yotei.events")
 _EXTEND_LOCK_KEY: Final = 0x79_6F_74_65_69_02  # "yotei", and another number than maintenance's
@@ -133,9 +134,58 @@ class InvitedRow(msgspec.Struct, frozen=True, gc=False):
     is_optional: bool
 
 
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where a found event stands in the order; no `span_end` is without an end."""
+
+    in_title: bool
+    span_end: datetime | None
+    id: UUID
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What `search_events` found: how many calendars it searched, the places of the page in order, and its events."""
+
+    calendars: int
+    places: tuple[Place, ...]
+    events: tuple[Stored, ...]
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """What decides about the rights of the viewer on an event that may be deleted."""
+
+    id: UUID
+    visibility: str
+    organizer_id: UUID
+    is_deleted: bool
+    role: str | None
+    is_invited: bool
+
+
+class HistoryLine(msgspec.Struct, frozen=True):
+    """Rows of the change log that say the same; `person` with an attendee, `resource` with a reservation."""
+
+    entity: str
+    op: str
+    fields: tuple[str, ...] | None
+    person: Person | None
+    resource: EventResource | None
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    """What one transaction did to one event."""
+
+    transaction: str
+    changed_at: datetime
+    actor: Person | None
+    lines: tuple[HistoryLine, ...]
+
+
 _contents: Final = msgspec.json.Decoder(tuple[Content, ...])
 _calendars: Final = msgspec.json.Decoder(tuple[MemberCalendar, ...])
 _events: Final = msgspec.json.Decoder(tuple[Stored, ...])
+_places: Final = msgspec.json.Decoder(tuple[Place, ...])
+_standing: Final = msgspec.json.Decoder(Standing)
+_history: Final = msgspec.json.Decoder(tuple[HistoryEntry, ...])
 
 
 async def select_events(
@@ -165,6 +215,54 @@ async def select_events(
     )
     assert row is not None
     return Selected(row["snapshot"], row["rows"], _calendars.decode(row["calendars"]), _events.decode(row["events"]))
+
+
+async def search_events(
+    source: Source,
+    *,
+    viewer_id: UUID,
+    calendar_id: UUID | None,
+    words: Sequence[str],
+    start: datetime | None,
+    end: datetime | None,
+    wall_start: datetime | None,
+    wall_end: datetime | None,
+    full: Sequence[tuple[str, str]],
+    after: tuple[bool, datetime | None, UUID] | None,
+    limit: int,
+    booked_from: datetime,
+    booked_to: datetime,
+) -> Found:
+    """`full`: the roles and visibilities that show an event in full."""
+    row = await source.fetchrow(
+        _SQL["search_events"],
+        viewer_id,
+        calendar_id,
+        list(words),
+        start,
+        end,
+        wall_start,
+        wall_end,
+        [role for role, _ in full],
+        [visibility for _, visibility in full],
+        *(after or (None, None, None)),
+        limit,
+        booked_from,
+        booked_to,
+    )
+    assert row is not None
+    return Found(row["calendars"], _places.decode(row["places"]), _events.decode(row["events"]))
+
+
+async def select_history(
+    source: Source, viewer_id: UUID, event_id: UUID, after: tuple[datetime, int] | None, limit: int
+) -> tuple[Standing | None, datetime | None, tuple[HistoryEntry, ...]]:
+    """What decides about the viewer's rights, since when there is a log, and the entries, the newest first."""
+    changed_at, transaction = (None, None) if after is None else (after[0], str(after[1]))
+    row = await source.fetchrow(_SQL["select_history"], viewer_id, event_id, changed_at, transaction, limit)
+    assert row is not None
+    standing = None if row["standing"] is None else _standing.decode(row["standing"])
+    return standing, row["reaches_back_to"], _history.decode(row["entries"])
 
 
 async def answer_invitation(

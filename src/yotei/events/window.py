@@ -24,11 +24,11 @@ class Window(msgspec.Struct, frozen=True):
 
     @property
     def wall_start(self) -> datetime:
-        return self.start.astimezone(self.zone).replace(tzinfo=UTC)
+        return wall(self.start, self.zone)
 
     @property
     def wall_end(self) -> datetime:
-        return self.end.astimezone(self.zone).replace(tzinfo=UTC)
+        return wall(self.end, self.zone)
 
 
 def window(
@@ -63,6 +63,11 @@ def window(
     if found.wall_end - found.wall_start > timedelta(days=days_max):
         raise invalid(f"{where}.end", f"expected at most {days_max} days after start", code=Code.INVALID_WINDOW)
     return found
+
+
+def wall(moment: datetime, zone: ZoneInfo) -> datetime:
+    """What a clock in `zone` shows at an instant, as if it were UTC."""
+    return moment.astimezone(zone).replace(tzinfo=UTC)
 
 
 def instant(time: datetime, zone: ZoneInfo, field: str) -> datetime:

@@ -321,6 +321,28 @@ begin
   return null;
 end $$;
 
+CREATE FUNCTION public.search_fold(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN lower(NORMALIZE(words, NFKC));
+
+CREATE FUNCTION public.search_items(calendar_id uuid, folded text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+declare
+  characters text[] := string_to_array(folded, null);
+begin
+  return array(
+    select a || b from unnest(characters, characters[2:]) pair(a, b) where ascii(a) > 32 and ascii(b) > 32
+    union all
+    select a from unnest(characters) a where ascii(a) >= 11904
+    union all
+    select calendar_id::text);
+end $$;
+
+CREATE FUNCTION public.search_text(title text, location text, description text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN public.search_fold(((((title || chr(10)) || COALESCE(location, ''::text)) || chr(10)) || COALESCE("left"(description, 1000), ''::text)));
+
 CREATE FUNCTION public.touch_row() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -694,6 +716,9 @@ CREATE INDEX event_user_state_event ON public.event_user_state USING btree (even
 CREATE INDEX events_calendar_span ON public.events USING btree (calendar_id, span_end, start_time) WHERE (deleted_at IS NULL);
 
 CREATE INDEX events_organizer_span ON public.events USING btree (organizer_id, span_end, start_time) WHERE (deleted_at IS NULL);
+
+CREATE INDEX events_search ON public.events USING gin (public.search_items(calendar_id, public.search_text(title, location, description))) WITH (gin_pending_list_limit='256') WHERE (deleted_at IS NULL);
+ALTER INDEX public.events_search ALTER COLUMN 1 SET STATISTICS 0;
 
 CREATE INDEX events_series ON public.events USING btree (series_id, recurrence_id) WHERE (series_id IS NOT NULL);
 

@@ -1,4 +1,4 @@
-"""`/api/batch`: many reads, or many writes, in one request. Each item has a result of its own, in the order asked for."""
+"""`/api/batch`: many reads, or many writes, in one request; each item has a result of its own, in its place."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ class Operations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why one item has no value: the same codes as in problem documents. `conflicts`: when a room is taken or closed."""
+    """Why one item has no value, by the codes of problem documents. `conflicts`: when a room is taken or closed."""
 
     code: str
     detail: str
