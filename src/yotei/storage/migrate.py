@@ -178,21 +178,27 @@ async def _apply_whole(connection: "asyncpg.Connection[Record]", step: Migration
 
 
 async def _apply_apart(connection: "asyncpg.Connection[Record]", step: Migration) -> None:
-    if await connection.fetchval("select pg_backend_pid()") != connection.get_server_pid():
-        raise MigrationError(
-            f"{step.file_name}: needs a session of its own, not a pooler: migrate with the address of the server"
-        )
+    # Time-outs set behind a pooler would be those of whoever gets the connection next. What the role's own allow, as on
+    # an empty database, can be done there all the same.
+    is_pooled = await connection.fetchval("select pg_backend_pid()") != connection.get_server_pid()
     started_s = time.perf_counter()
-    await connection.execute(f"set lock_timeout = {step.lock_timeout_ms}")
-    await connection.execute(f"set statement_timeout = {step.statement_timeout_ms}")
+    if not is_pooled:
+        await connection.execute(f"set lock_timeout = {step.lock_timeout_ms}")
+        await connection.execute(f"set statement_timeout = {step.statement_timeout_ms}")
     try:
         for statement in split(step.sql):
             await _drop_invalid(connection, statement)
             await connection.execute(statement)
         await connection.execute(_INSERT, step.version, step.name, step.checksum)
         await connection.execute(_FINISH, step.version, _elapsed_ms(started_s))
+    except asyncpg.QueryCanceledError as error:
+        if not is_pooled:
+            raise
+        raise MigrationError(
+            f"{step.file_name}: takes longer than a pooler's sessions allow: migrate with the address of the server"
+        ) from error
     finally:
-        if not connection.is_closed():
+        if not is_pooled and not connection.is_closed():
             await connection.execute("reset lock_timeout; reset statement_timeout")
 
 

@@ -92,6 +92,17 @@ async def test_migrations_go_through_it_and_nodes_still_take_turns(pooled_url: s
     assert again == ()
 
 
+async def test_a_step_that_takes_longer_than_the_role_allows_asks_for_the_server_itself(
+    pooled_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "0001_slow.sql").write_text("-- yotei: no-transaction\nselect pg_sleep(60);")
+    # The sessions of the pooler begin after this.
+    await migrate.apply(empty_database_url, steps=(), statement_timeout_ms=500)
+
+    with pytest.raises(MigrationError, match=r"0001_slow.sql: takes longer .* migrate with the address of the server"):
+        await migrate.apply(pooled_url, steps=migrate.load(tmp_path), statement_timeout_ms=500)
+
+
 async def test_statements_transactions_and_the_tail_work_behind_it(pooled_url: str, empty_database_url: str) -> None:
     await migrate.apply(empty_database_url)
     async with await open_through(pooled_url) as database:
