@@ -194,7 +194,7 @@ async def test_who_sees_the_time_only_does_not_find_it_by_its_words(
 async def test_invited_and_organizers_find_it_whatever_their_role(team: Team, rows: Database, admit: Admit) -> None:
     guest, reader = await a_user(rows), await a_user(rows)
     elsewhere = await a_calendar(rows, {await a_user(rows): "OWNER", reader: "FREE_BUSY"})
-    private = {"title": "Secret", "visibility": "CONFIDENTIAL"}
+    private: dict[str, Any] = {"title": "Secret", "visibility": "CONFIDENTIAL"}
     event_id = str(await an_event(rows, elsewhere, team.user_id, NINE, attendees=(guest, reader), **private))
     outsider = await admit(await a_user(rows))
 

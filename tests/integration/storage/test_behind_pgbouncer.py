@@ -146,12 +146,3 @@ async def test_maintenance_takes_its_turn_by_transaction(pooled_url: str, empty_
         done = await maintain(database, days_ahead=10, keep_days=30)
 
     assert (done.made, done.complete) == (3, True)
-
-
-async def test_a_step_that_needs_a_session_of_its_own_is_refused_with_the_remedy(
-    pooled_url: str, tmp_path: Path
-) -> None:
-    (tmp_path / "0001_index.sql").write_text("-- yotei: no-transaction\nselect 1;")
-
-    with pytest.raises(MigrationError, match="migrate with the address of the server"):
-        await migrate.apply(pooled_url, steps=migrate.load(tmp_path))
