@@ -309,7 +309,7 @@ async def test_a_body_over_the_bound_is_refused_before_it_is_read(team: Team, se
 async def test_a_strict_server_allows_the_statements_that_a_batch_may_take(
     team: Team, rows: Database, served_url: str
 ) -> None:
-    # Each is in the way of the next one: round by round one of them is taken out, and what was planned is read anew.
+    # With units to be locked, two rounds and a key: what a batch with rooms takes at most without chains of conflicts.
     booths = str(await a_room(rows, "Booth", concurrent_bookings=2))
     strict = settings(served_url, limits=LimitSettings(strict_statements=True))
     async with serve(strict) as client:
