@@ -29,7 +29,7 @@ from yotei.api.pages import door as pages
 from yotei.api.problems import answer_problem
 from yotei.api.proxies import behind_proxies
 from yotei.api.rate import Buckets, rate_limited
-from yotei.api.rest import batch, calendars, changes, events, history, resources, search, tokens, users
+from yotei.api.rest import batch, calendars, changes, events, history, resources, scheduling, search, tokens, users
 from yotei.api.strict import strict
 from yotei.api.writing import KEY, REPLAYED, provide_writing
 from yotei.events import write as events_write
@@ -82,6 +82,7 @@ def doors(config: Settings) -> Litestar:
             Router("/", route_handlers=calendars.ROUTES, tags=["Calendars"]),
             Router("/", route_handlers=changes.ROUTES, tags=["Sync"]),
             Router("/", route_handlers=resources.ROUTES, tags=["Rooms and equipment"]),
+            Router("/", route_handlers=scheduling.ROUTES, tags=["Free/busy"]),
             Router("/", route_handlers=users.ROUTES, tags=["People"]),
             Router("/", route_handlers=tokens.ROUTES, tags=["Tokens"]),
             Router("/", route_handlers=[health.healthz, health.readyz], tags=["Operations"], security=[{}]),

@@ -6,11 +6,11 @@ The arithmetic of recurrence is `ical`'s; here rows become its values and come b
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from yotei.errors import Code, Problem
-from yotei.events.event import Stored
+from yotei.events.event import Status
 from yotei.events.window import Window
 from yotei.ical import recurrence
 
@@ -18,10 +18,50 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """The end of what has none: behind every window."""
 
 
-class Occurrence(NamedTuple):
+class Timed(Protocol):
+    """What expansion needs of a row of `events`; there are readings of it with more and with no more than this."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def start_time(self) -> datetime: ...
+    @property
+    def end_time(self) -> datetime: ...
+    @property
+    def span_end(self) -> datetime | None: ...
+    @property
+    def tzid(self) -> str | None: ...
+    @property
+    def all_day(self) -> bool: ...
+    @property
+    def floating(self) -> bool: ...
+    @property
+    def rrule(self) -> str | None: ...
+    @property
+    def rdates(self) -> tuple[datetime, ...]: ...
+    @property
+    def exdates(self) -> tuple[datetime, ...]: ...
+    @property
+    def series_id(self) -> UUID | None: ...
+    @property
+    def recurrence_id(self) -> datetime | None: ...
+    @property
+    def this_and_future(self) -> bool: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def recurs(self) -> bool: ...
+    @property
+    def on_wall_clock(self) -> bool: ...
+
+
+_Row = TypeVar("_Row", bound=Timed)
+
+
+class Occurrence(NamedTuple, Generic[_Row]):
     """One row at one time. `start` and `end` are instants, or wall clock in UTC where the row is `on_wall_clock`."""
 
-    event: Stored
+    event: _Row
     start: datetime
     end: datetime
     series_id: UUID | None
@@ -29,16 +69,16 @@ class Occurrence(NamedTuple):
 
 
 def expand(
-    rows: Iterable[Stored], window: Window, instances_max: int, *, hidden: Container[UUID] = ()
-) -> list[Occurrence]:
+    rows: Iterable[_Row], window: Window, instances_max: int, *, hidden: Container[UUID] = ()
+) -> list[Occurrence[_Row]]:
     """Every occurrence that overlaps the window; rows of one series may come in any order.
 
     A series whose master is `hidden` is not expanded; its overrides stand for themselves. Raises Problem
     `window_too_large` beyond `instances_max`; nothing is cut silently.
     """
-    masters_by_id: dict[UUID, Stored] = {}
-    overrides: defaultdict[UUID, list[Stored]] = defaultdict(list)
-    found: list[Occurrence] = []
+    masters_by_id: dict[UUID, _Row] = {}
+    overrides: defaultdict[UUID, list[_Row]] = defaultdict(list)
+    found: list[Occurrence[_Row]] = []
     for row in rows:
         if row.series_id is not None:
             overrides[row.series_id].append(row)
@@ -60,17 +100,17 @@ def expand(
     return shown
 
 
-def master(row: Stored) -> Occurrence:
+def master(row: _Row) -> Occurrence[_Row]:
     """The row itself, whatever it repeats."""
     return Occurrence(row, row.start_time, row.end_time, row.series_id, row.recurrence_id)
 
 
-def masters(rows: Iterable[Stored], window: Window) -> list[Occurrence]:
+def masters(rows: Iterable[_Row], window: Window) -> list[Occurrence[_Row]]:
     """The rows themselves, those whose span overlaps the window."""
     return [one for one in map(master, rows) if _overlaps(one, window, end=one.event.span_end or _NEVER)]
 
 
-def _overlaps(one: Occurrence, window: Window, *, end: datetime | None = None) -> bool:
+def _overlaps(one: Occurrence[_Row], window: Window, *, end: datetime | None = None) -> bool:
     """By RFC 4791 9.9: what has no length is in the window when it starts in it."""
     start, stop = (window.wall_start, window.wall_end) if one.event.on_wall_clock else (window.start, window.end)
     return one.start < stop and ((end or one.end) > start or one.start >= start)
@@ -81,7 +121,7 @@ def _too_many(instances_max: int) -> Problem:
     return Problem(Code.WINDOW_TOO_LARGE, detail)
 
 
-def _of_series(row: Stored, overrides: list[Stored], window: Window, instances_max: int) -> Iterator[Occurrence]:
+def _of_series(row: _Row, overrides: list[_Row], window: Window, instances_max: int) -> Iterator[Occurrence[_Row]]:
     start, end = (window.wall_start, window.wall_end) if row.on_wall_clock else (window.start, window.end)
     try:
         found = recurrence.expand(_series(row), [_override(one) for one in overrides], start, end, limit=instances_max)
@@ -92,7 +132,7 @@ def _of_series(row: Stored, overrides: list[Stored], window: Window, instances_m
         yield Occurrence(shown, instance.start_time, instance.end_time, row.id, instance.recurrence_id)
 
 
-def _series(row: Stored) -> recurrence.Series:
+def _series(row: Timed) -> recurrence.Series:
     # The span's end gives away where COUNT ends, unless an RDATE lies behind it.
     counted = row.span_end - (row.end_time - row.start_time) if row.span_end is not None and not row.rdates else None
     return recurrence.Series(
@@ -108,7 +148,7 @@ def _series(row: Stored) -> recurrence.Series:
     )
 
 
-def _override(row: Stored) -> recurrence.Override:
+def _override(row: Timed) -> recurrence.Override:
     assert row.recurrence_id is not None
     return recurrence.Override(
         recurrence_id=row.recurrence_id,

@@ -213,7 +213,7 @@ def _bounds(query: Query) -> tuple[datetime, datetime, datetime, datetime]:
     return start, reached + _MICROSECOND, wall_start, min(wall_end, shown + _CLOCK_CHANGE_MAX)
 
 
-_Seen = tuple[_Place, Occurrence, Access]
+_Seen = tuple[_Place, Occurrence[Stored], Access]
 
 
 def _occurrences(stored: Sequence[Stored], viewer: Viewer, query: Query, instances_max: int) -> list[_Seen]:
@@ -262,7 +262,7 @@ def _matches(event: Event, query: Query) -> bool:
     )
 
 
-def _place(one: Occurrence, query: Query) -> _Place:
+def _place(one: Occurrence[Stored], query: Query) -> _Place:
     start = on_wall(one.start, query.window.zone) if one.event.on_wall_clock else one.start
     return ((start - _EPOCH) // _MICROSECOND * query.direction, one.event.id, one.recurrence_id or _EPOCH)
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from yotei.events.event import Access, Attendee, Booking, Event, EventResource, Invitation, MissedBooking
+from yotei.events.event import Access, Attendee, Booking, Event, EventResource, Invitation, MissedBooking, Stored
 from yotei.events.instances import Occurrence
 from yotei.users.user import Person
 
 
-def seen(one: Occurrence, access: Access, zone: ZoneInfo) -> Event:
+def seen(one: Occurrence[Stored], access: Access, zone: ZoneInfo) -> Event:
     """The event as `access` allows; times are told in `zone`, those of all-day events are midnights there."""
     event = one.event
     start, end = (on_wall(one.start, zone), on_wall(one.end, zone)) if event.on_wall_clock else (one.start, one.end)
@@ -69,7 +69,7 @@ def _attendee(one: Invitation) -> Attendee:
     return Attendee(one.email, one.name or one.user_name, one.response_status, one.is_optional, one.comment, user)
 
 
-def _resources(one: Occurrence) -> tuple[EventResource, ...]:
+def _resources(one: Occurrence[Stored]) -> tuple[EventResource, ...]:
     """What this instance holds; a master that stands for its whole series names each resource once."""
     held = {
         booking.id: EventResource(booking.id, booking.name, booking.kind) for booking in _bookings(one, missed=False)
@@ -77,7 +77,7 @@ def _resources(one: Occurrence) -> tuple[EventResource, ...]:
     return tuple(held.values())
 
 
-def _missed(one: Occurrence, zone: ZoneInfo) -> tuple[MissedBooking, ...]:
+def _missed(one: Occurrence[Stored], zone: ZoneInfo) -> tuple[MissedBooking, ...]:
     return tuple(
         MissedBooking(
             booking.id,
@@ -90,7 +90,7 @@ def _missed(one: Occurrence, zone: ZoneInfo) -> tuple[MissedBooking, ...]:
     )
 
 
-def _bookings(one: Occurrence, *, missed: bool) -> Iterator[Booking]:
+def _bookings(one: Occurrence[Stored], *, missed: bool) -> Iterator[Booking]:
     for booking in one.event.bookings:
         is_own = one.recurrence_id is None or booking.recurrence_id in (None, one.recurrence_id)
         if booking.is_missed is missed and is_own:

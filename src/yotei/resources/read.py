@@ -13,7 +13,7 @@ from yotei.errors import Code, Problem, invalid, not_found
 from yotei.resources import access, rows
 from yotei.resources.resource import Availability, Kind, Period, Resource, ResourceMember
 from yotei.storage.pool import Source
-from yotei.users.user import WEEKDAYS, Viewer
+from yotei.users.user import WEEKDAYS, Hours, Viewer
 
 RESOURCES_MAX: Final = 200
 """Resources in one answer about availability."""
@@ -198,14 +198,17 @@ def fully_taken(blocked: Iterable[Period], units: int, window: Period) -> Iterat
 
 def subtract(periods: Iterable[Period], taken: Sequence[Period]) -> Iterator[Period]:
     """What is left of the periods; both by start, neither overlapping itself."""
+    first = 0
     for period in periods:
         start = period.start
-        for one in taken:
-            if one.end <= start or one.start >= period.end:
-                continue
-            if one.start > start:
-                yield Period(start, one.start)
-            start = one.end
+        while first < len(taken) and taken[first].end <= start:
+            first += 1
+        at = first
+        while at < len(taken) and taken[at].start < period.end:
+            if taken[at].start > start:
+                yield Period(start, taken[at].start)
+            start = taken[at].end
+            at += 1
         if start < period.end:
             yield Period(start, period.end)
 
@@ -214,13 +217,17 @@ def open_periods(resource: Resource, window: Period) -> Iterator[Period]:
     """When the resource is open within the window, by its own clock; touching periods are joined."""
     if resource.opening_hours is None:
         yield window
-        return
-    zone = ZoneInfo(resource.tzid)
+    else:
+        yield from periods_of(resource.opening_hours, ZoneInfo(resource.tzid), window)
+
+
+def periods_of(hours: Hours, zone: ZoneInfo, window: Period) -> Iterator[Period]:
+    """The periods of hours by the clock of a zone within the window; touching periods are joined."""
     first, last = window.start.astimezone(zone).date(), window.end.astimezone(zone).date()
     held: Period | None = None
     for day in range((last - first).days + 1):
         the_day = first + timedelta(days=day)
-        for opens, closes in resource.opening_hours.get(WEEKDAYS[the_day.weekday()], ()):
+        for opens, closes in hours.get(WEEKDAYS[the_day.weekday()], ()):
             start, end = max(_at(the_day, opens, zone), window.start), min(_at(the_day, closes, zone), window.end)
             if start >= end:
                 continue
