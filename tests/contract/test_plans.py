@@ -33,6 +33,7 @@ MODES: Final = ("force_custom_plan", "force_generic_plan")
 
 EVENTS: Final = statements.load("yotei.events")
 RESOURCES: Final = statements.load("yotei.resources")
+SCHEDULING: Final = statements.load("yotei.scheduling")
 CALENDARS: Final = statements.load("yotei.calendars")
 USERS: Final = statements.load("yotei.users")
 STORAGE: Final = statements.load("yotei.storage")
@@ -268,6 +269,44 @@ async def test_availability_is_led_by_resource_and_blocked_period_in_the_index_t
 
     of_some = await plans(connection, RESOURCES["select_availability"], rooms, None, None, [], *day, 201, None, None)
     of_any = await plans(connection, RESOURCES["select_availability"], None, "ROOM", 4, [], *day, 201, None, None)
+
+    check([*of_some, *of_any], reservations_no_double_booking=["resource_id", "blocked"])
+
+
+@pytest.mark.parametrize("count", [1, 200])
+@pytest.mark.parametrize("days", [7, 366])
+async def test_who_is_busy_is_led_by_person_end_and_start_and_by_invitation(
+    connection: Connection, count: int, days: int
+) -> None:
+    people = [user(n) for n in range(min(count, SMALL.busy))] + [
+        id_of(Kind.USER, n * 2 + 1) for n in range(count - SMALL.busy)
+    ]
+
+    found = await plans(
+        connection, SCHEDULING["select_people_busy"], people, [], NOW, NOW + timedelta(days=days), 200_000
+    )
+
+    check(
+        found,
+        events_organizer_span=("organizer_id", "span_end", "start_time"),
+        events_calendar_span=SPAN,
+        calendars_personal_for_key=["personal_for"],
+        calendars_pkey=["id"],
+        attendees_user=["user_id"],
+        attendees_pkey=["event_id"],
+        events_pkey=["id"],
+        events_series=["series_id"],
+        users_pkey=["id"],
+    )
+
+
+async def test_what_blocks_resources_is_led_by_resource_and_blocked_period(connection: Connection) -> None:
+    year = (NOW, NOW + timedelta(days=366))
+    rooms = [id_of(Kind.RESOURCE, n) for n in range(SMALL.rooms)]
+    statement = SCHEDULING["select_resources_blocked"]
+
+    of_some = await plans(connection, statement, user(3), rooms, False, None, None, [], *year, 200, 200_000)
+    of_any = await plans(connection, statement, user(3), [], True, "ROOM", 4, [], *year, 200, 200_000)
 
     check([*of_some, *of_any], reservations_no_double_booking=["resource_id", "blocked"])
 

@@ -22,7 +22,7 @@ from yotei.scheduling.rows import PeopleBusy, ResourceBlocked, SeriesRow
 
 INSTANCES_MAX: Final = 200_000
 """Instances of series in one answer, each counted once, whomever it concerns."""
-PERIODS_MAX: Final = 500_000
+PERIODS_MAX: Final = 1_000_000
 """Periods in one answer before they are joined: an instance counts once for each person whom it concerns."""
 
 _ANY_ZONE: Final = timedelta(hours=26)

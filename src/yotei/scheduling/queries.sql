@@ -10,7 +10,8 @@
 --
 -- Whatever goes by a wall clock is looked for a good day further, as far as any zone is away. An override that moves what
 -- follows may bring instances from anywhere into the window: then all overrides of its series are needed. `offset 0` keeps a
--- look-up by key a look-up.
+-- look-up a look-up, for each person by all that leads the index. Invitations are read in the order of events, which is near
+-- the one in which these lie.
 with asked as materialized (
   select $3::timestamptz as start_time, $4::timestamptz as end_time, $3 - interval '26 hours' as first, $4 + interval '26 hours' as last
 ),
@@ -19,38 +20,41 @@ person as materialized (
   union
   select u.id, u.email, u.tzid, u.working_hours from users u where u.email = any($2::text[]) and u.deactivated_at is null
 ),
+invited as materialized (
+  select distinct i.event_id as id from person p join attendees i on i.user_id = p.id order by i.event_id
+),
 touched as (
-  select p.id as person_id, i.response_status as answer, e.id, e.calendar_id, e.series_id, e.start_time, e.end_time, e.span_end,
-         e.all_day or e.floating as on_wall_clock, e.rrule is not null or e.rdates <> '{}' as recurs, e.status, e.transparency
+  select e.id, e.calendar_id, e.organizer_id, e.series_id, e.start_time, e.end_time, e.span_end, e.all_day or e.floating as on_wall_clock,
+         e.rrule is not null or e.rdates <> '{}' as recurs, e.status, e.transparency
   from asked q
-  cross join person p
-  join attendees i on i.user_id = p.id
-  cross join lateral (select e.* from events e where e.id = i.event_id offset 0) e
+  cross join invited i
+  cross join lateral (select e.* from events e where e.id = i.id offset 0) e
   where e.span_end > q.first and e.start_time < q.last and e.deleted_at is null
-  union all
-  select p.id, null, e.id, e.calendar_id, e.series_id, e.start_time, e.end_time, e.span_end,
-         e.all_day or e.floating, e.rrule is not null or e.rdates <> '{}', e.status, e.transparency
+  union
+  select e.id, e.calendar_id, e.organizer_id, e.series_id, e.start_time, e.end_time, e.span_end, e.all_day or e.floating,
+         e.rrule is not null or e.rdates <> '{}', e.status, e.transparency
   from asked q
   cross join person p
-  join events e on e.organizer_id = p.id and e.span_end > q.first and e.start_time < q.last
-  where e.deleted_at is null
-  union all
-  select p.id, null, e.id, e.calendar_id, e.series_id, e.start_time, e.end_time, e.span_end,
-         e.all_day or e.floating, e.rrule is not null or e.rdates <> '{}', e.status, e.transparency
+  cross join lateral (select e.* from events e
+                      where e.organizer_id = p.id and e.span_end > q.first and e.start_time < q.last and e.deleted_at is null offset 0) e
+  union
+  select e.id, e.calendar_id, e.organizer_id, e.series_id, e.start_time, e.end_time, e.span_end, e.all_day or e.floating,
+         e.rrule is not null or e.rdates <> '{}', e.status, e.transparency
   from asked q
   cross join person p
   cross join lateral (select c.id from calendars c where c.personal_for = p.id and c.deleted_at is null offset 0) c
-  join events e on e.calendar_id = c.id and e.span_end > q.first and e.start_time < q.last
-  where e.deleted_at is null
+  cross join lateral (select e.* from events e
+                      where e.calendar_id = c.id and e.span_end > q.first and e.start_time < q.last and e.deleted_at is null offset 0) e
 ),
 hit as materialized (
-  select t.person_id, t.answer, t.id, t.series_id, t.recurs, t.start_time, t.end_time, t.on_wall_clock, t.status,
+  select t.id, t.organizer_id, c.personal_for, t.series_id, t.recurs, t.start_time, t.end_time, t.on_wall_clock, t.status,
          t.series_id is null and not t.recurs as is_single
   from asked q
   cross join touched t
+  cross join lateral (select c.personal_for, c.deleted_at from calendars c where c.id = t.calendar_id offset 0) c
   where (t.on_wall_clock or (t.span_end > q.start_time and t.start_time < q.end_time))
     and (t.series_id is not null or t.recurs or (t.status <> 'CANCELLED' and t.transparency = 'OPAQUE' and t.start_time < t.end_time))
-    and (select c.deleted_at is null from calendars c where c.id = t.calendar_id)
+    and c.deleted_at is null
 ),
 series as materialized (
   select h.id from hit h where h.recurs
@@ -76,38 +80,44 @@ chosen as materialized (
      or (o.start_time < q.last and o.span_end >= q.first)
 ),
 counted as materialized (
-  select (select count(*) from hit) + (select count(*) from chosen) as size
+  select (select count(*) from hit where is_single) + (select count(*) from chosen) as size
 ),
 part as materialized (
-  select e.id, e.calendar_id, e.organizer_id, e.start_time, e.end_time, nullif(e.span_end, 'infinity') as span_end, e.tzid, e.all_day,
+  select e.id, e.organizer_id, c.personal_for, e.start_time, e.end_time, nullif(e.span_end, 'infinity') as span_end, e.tzid, e.all_day,
          e.floating, e.rrule, e.rdates, e.exdates, e.series_id, e.recurrence_id, e.this_and_future, e.status, e.transparency
   from counted n
   join chosen h on n.size <= $5::integer
   cross join lateral (select e.* from events e where e.id = h.id and e.deleted_at is null offset 0) e
-  where (select c.deleted_at is null from calendars c where c.id = e.calendar_id)
+  cross join lateral (select c.personal_for, c.deleted_at from calendars c where c.id = e.calendar_id offset 0) c
+  where c.deleted_at is null
 ),
-concerned as (
-  select h.person_id, h.answer, h.id, h.start_time, h.end_time, h.on_wall_clock, h.status, true as is_single
+event as materialized (
+  select h.id, h.organizer_id, h.personal_for, h.start_time, h.end_time, h.on_wall_clock, h.status, true as is_single
   from counted n
   join hit h on n.size <= $5 and h.is_single
   union all
-  select p.id, i.response_status, e.id, e.start_time, e.end_time, e.all_day or e.floating, e.status, false
+  select e.id, e.organizer_id, e.personal_for, e.start_time, e.end_time, e.all_day or e.floating, e.status, false
   from part e
-  cross join lateral (select i.user_id, i.response_status from attendees i where i.event_id = e.id offset 0) i
-  join person p on p.id = i.user_id
-  where e.status <> 'CANCELLED' and e.transparency = 'OPAQUE'
-  union all
-  select p.id, null, e.id, e.start_time, e.end_time, e.all_day or e.floating, e.status, false
-  from part e
-  join person p on p.id = e.organizer_id or p.id = (select c.personal_for from calendars c where c.id = e.calendar_id)
   where e.status <> 'CANCELLED' and e.transparency = 'OPAQUE'
 ),
+concerned as (
+  select e.id, i.user_id as person_id, i.response_status as answer
+  from event e
+  cross join lateral (select i.user_id, i.response_status from attendees i where i.event_id = e.id offset 0) i
+  where i.user_id in (select id from person)
+  union all
+  select e.id, e.organizer_id, null from event e where e.organizer_id in (select id from person)
+  union all
+  select e.id, e.personal_for, null from event e where e.personal_for in (select id from person)
+),
 marked as materialized (
-  select c.person_id, c.id, c.start_time, c.end_time, c.on_wall_clock, c.is_single,
-         case when c.status = 'TENTATIVE' or bool_and(c.answer in ('TENTATIVE', 'DECLINED')) then 'TENTATIVE' else 'BUSY' end as kind
-  from concerned c
-  group by c.person_id, c.id, c.start_time, c.end_time, c.on_wall_clock, c.is_single, c.status
-  having bool_and(c.answer = 'DECLINED') is not true
+  select c.person_id, e.id, e.start_time, e.end_time, e.on_wall_clock, e.is_single,
+         case when e.status = 'TENTATIVE' or c.is_tentative then 'TENTATIVE' else 'BUSY' end as kind
+  from (select c.id, c.person_id, bool_and(c.answer in ('TENTATIVE', 'DECLINED')) as is_tentative
+        from concerned c
+        group by c.id, c.person_id
+        having bool_and(c.answer = 'DECLINED') is not true) c
+  join event e on e.id = c.id
 )
 select (select size from counted) as size,
        (select coalesce(json_agg(p), '[]') from person p)::text as people,
@@ -151,7 +161,9 @@ with resource as materialized (
 taken as materialized (
   select r.id, v.unit, v.blocked
   from resource r
-  join reservations v on v.resource_id = r.id and v.status = 'CONFIRMED' and v.blocked && tstzrange($7::timestamptz, $8::timestamptz)
+  cross join lateral (select v.unit, v.blocked from reservations v
+                      where v.resource_id = r.id and v.status = 'CONFIRMED' and v.blocked && tstzrange($7::timestamptz, $8::timestamptz)
+                      offset 0) v
   limit $10::integer + 1
 ),
 counted as materialized (

@@ -38,8 +38,8 @@ from yotei.users.user import Viewer, checked_email
 
 SUBJECTS_MAX: Final = 200
 """People and resources in one question."""
-ROWS_MAX: Final = 300_000
-"""Events times people, or reservations, that one answer may take; more is refused, never cut."""
+ROWS_MAX: Final = 200_000
+"""Events, or reservations, that one answer may take; more is refused, never cut."""
 STARTS_MAX: Final = 150_000
 """Starts that one search may look at: a year in steps of five minutes has 105,408."""
 DURATION_MINUTES_MAX: Final = 14 * 1_440

@@ -12,6 +12,7 @@ from tests.integration.rows import a_booking, a_calendar, a_room, a_user, an_eve
 from tests.integration.scheduling.premises import DAY, WEEK, an_invitation, at, hours, window
 from yotei.errors import Code, Problem
 from yotei.events.window import Window
+from yotei.scheduling import read
 from yotei.scheduling.freebusy import BusyPeriod, Subjects
 from yotei.scheduling.read import free_busy
 from yotei.storage.ids import uuid7
@@ -457,3 +458,28 @@ async def test_more_instances_than_one_answer_may_expand_are_refused(database: D
         await busy(database, organizer, window(at(0), at(0, day=4)))
 
     assert refused.value.code is Code.WINDOW_TOO_LARGE
+
+
+async def test_more_events_or_bookings_than_one_answer_may_take_are_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organizer, _, calendar_id = await a_team(database)
+    room = await a_room(database)
+    for hour in range(3):
+        await a_booking(database, room, await an_event(database, calendar_id, organizer, at(hour)), at(hour))
+    subjects = (Subjects(user_ids=(organizer,)), Subjects(resource_ids=(room,)))
+
+    monkeypatch.setattr(read, "ROWS_MAX", 3)
+    just_enough = [await free_busy(database, ANYBODY, one, DAY) for one in subjects]
+    monkeypatch.setattr(read, "ROWS_MAX", 2)
+    refused = []
+    for one in subjects:
+        with pytest.raises(Problem) as problem:
+            await free_busy(database, ANYBODY, one, DAY)
+        refused.append(problem.value.code)
+
+    assert [hours(one.busy) for found in just_enough for one in (*found.people, *found.resources)] == [
+        ["00:00-03:00"],
+        ["00:00-03:00"],
+    ]
+    assert refused == [Code.WINDOW_TOO_LARGE, Code.WINDOW_TOO_LARGE]
