@@ -14,7 +14,13 @@ from jsonschema_rs import validator_for
 
 from tests.acceptance.processes import Server, new_server
 
-UNHURRIED = {"YOTEI_LIMITS_RATE_PER_S": "1000000", "YOTEI_LIMITS_RATE_BURST": "1000000", "YOTEI_LOG_LEVEL": "warning"}
+UNHURRIED = {
+    "YOTEI_LIMITS_RATE_PER_S": "1000000",
+    "YOTEI_LIMITS_RATE_BURST": "1000000",
+    "YOTEI_LIMITS_REFUSED_PER_S": "1000000",
+    "YOTEI_LIMITS_REFUSED_BURST": "1000000",
+    "YOTEI_LOG_LEVEL": "warning",
+}
 MANY_WRITES = "/api/batch"
 PUBLIC = {"/healthz", "/readyz"}
 # `positive_data_acceptance` is left out: that a cursor is one of ours, that a zone or a field is known, and that a
