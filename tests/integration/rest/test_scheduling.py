@@ -100,7 +100,7 @@ ATTENDEE = {"attendees": [{"email": "a@example.org"}], "duration_minutes": 30}
     ("path", "body", "status", "code", "field"),
     [
         ("freebusy", {**DAY}, 400, "invalid_request", "body"),
-        ("freebusy", {**ONE}, 400, "invalid_request", "body"),
+        ("freebusy", {**ONE}, 400, "invalid_request", "body.start"),
         ("freebusy", {**DAY, **ONE, "end": DAY["start"]}, 400, "invalid_window", "body.end"),
         ("freebusy", {**DAY, **ONE, "end": "2028-01-01T00:00:00"}, 400, "invalid_window", "body.end"),
         ("freebusy", {**DAY, **ONE, "start": "0001-01-01T00:00:00"}, 400, "invalid_window", "body.start"),
@@ -108,7 +108,7 @@ ATTENDEE = {"attendees": [{"email": "a@example.org"}], "duration_minutes": 30}
         ("freebusy", {**DAY, "user_ids": ONE["user_ids"] * 2}, 400, "invalid_request", "body.user_ids[1]"),
         ("freebusy", {**DAY, "emails": ["nobody"]}, 400, "invalid_request", "body.emails[0]"),
         ("freebusy", {**DAY, **ONE, "emails": [f"{n}@x.org" for n in range(200)]}, 400, "invalid_request", "body"),
-        ("freebusy", {**DAY, **ONE, "user": []}, 400, "invalid_request", "body"),
+        ("freebusy", {**DAY, **ONE, "user": []}, 400, "invalid_request", "body.user"),
         ("meeting-times", {**DAY, **ATTENDEE, "duration_minutes": 0}, 400, "invalid_request", "body.duration_minutes"),
         ("meeting-times", {**DAY, **ATTENDEE, "step_minutes": 7}, 400, "invalid_request", "body.step_minutes"),
         ("meeting-times", {**DAY, **ATTENDEE, "limit": 101}, 400, "invalid_request", "body.limit"),
