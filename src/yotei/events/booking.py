@@ -11,7 +11,7 @@ refused.
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -29,6 +29,8 @@ from yotei.storage.ids import uuid7
 
 INSTANCES_MAX: Final = 2_000
 """Instances of one series that are booked at a time."""
+HALVINGS_MAX: Final = 10
+"""How often the way to the horizon is halved for a series of more."""
 CONFLICTS_TOLD_MAX: Final = 100
 
 _BOOKED_BY: Final = (
@@ -112,10 +114,11 @@ def concerned(state: State) -> list[UUID]:
 
 
 def wants(
-    state: State, event_ids: Iterable[UUID], horizon: datetime
+    state: State, event_ids: Iterable[UUID], horizon: datetime, *, refuse: bool = True
 ) -> tuple[list[Want], dict[UUID, datetime | None], dict[int, Problem]]:
     """The periods that events need, up to where each of these events is booked (None: to its end), and the operations
-    that ask for what cannot be booked."""
+    that ask for what cannot be booked. A series that is there already and came to have too many instances is booked as
+    far as the bound allows."""
     found: list[Want] = []
     until: dict[UUID, datetime | None] = {}
     refused: dict[int, Problem] = {}
@@ -125,13 +128,27 @@ def wants(
         wished = state.wishes[id_]
         if not wished or not _takes_place(state, row):
             continue
-        try:
-            periods = list(_periods(state, row, horizon))
-        except Problem as problem:
+        if row.end_time <= row.start_time:
+            problem = invalid("body.end_time", "expected a time after start_time, to hold a room")
             refused[state.touched_by.get(id_, 0)] = problem
             continue
-        if row.recurs and (row.span_end is None or row.span_end > horizon):
-            until[id_] = horizon
+        reach = horizon
+        periods = _periods(state, row, reach)
+        if periods is None and refuse and _asks_anew(state, row):
+            detail = f"expected at most {INSTANCES_MAX} instances until {horizon:%Y-%m-%d}, to hold a room"
+            refused[state.touched_by[id_]] = invalid("body.rrule", detail, code=Code.INVALID_RECURRENCE)
+            continue
+        for _ in range(HALVINGS_MAX):
+            if periods is not None:
+                break
+            reach = state.now + (reach - state.now) / 2
+            periods = _periods(state, row, reach)
+        if periods is None:
+            # More than that take place at once: what is held stays.
+            del until[id_]
+            continue
+        if row.recurs and (row.span_end is None or row.span_end > reach):
+            until[id_] = reach
         for wish in wished:
             resource = state.resources[wish.resource_id].resource
             for recurrence_id, start, end in periods:
@@ -139,6 +156,17 @@ def wants(
                     start, end = _by_the_clock_of(resource, start), _by_the_clock_of(resource, end)
                 found.append(Want(id_, wish.resource_id, recurrence_id, start, end, row.all_day))
     return found, until, refused
+
+
+def _asks_anew(state: State, row: Row) -> bool:
+    """Whether an operation says when a series takes place, or what it wants. Instances taken out of it do not count."""
+    before = state.before.get(row.id)
+    if row.id not in state.touched_by or before is None:
+        return row.id in state.touched_by
+    wanted = {one.resource_id for one in state.wishes[row.id]}
+    if wanted != {one.resource_id for one in before.wishes}:
+        return True
+    return any(getattr(row, name) != getattr(before.event, name) for name in _BOOKED_BY if name != "exdates")
 
 
 def _takes_place(state: State, row: Row) -> bool:
@@ -149,14 +177,11 @@ def _takes_place(state: State, row: Row) -> bool:
 _Period = tuple[datetime | None, datetime, datetime]
 
 
-def _periods(state: State, row: Row, horizon: datetime) -> Iterator[_Period]:
+def _periods(state: State, row: Row, horizon: datetime) -> list[_Period] | None:
     """When an event needs its resources; of a series the instances from now to the horizon, without those that have an
-    override: they hold rooms by themselves. Problem `invalid_request`."""
-    if row.end_time <= row.start_time:
-        raise invalid("body.end_time", "expected a time after start_time, to hold a room")
+    override: they hold rooms by themselves. None where these are too many."""
     if not row.recurs:
-        yield None, row.start_time, row.end_time
-        return
+        return [(None, row.start_time, row.end_time)]
     overrides = state.overrides(row.id)
     replaced = {one.recurrence_id for one in overrides}
     try:
@@ -164,11 +189,12 @@ def _periods(state: State, row: Row, horizon: datetime) -> Iterator[_Period]:
             row.series(), [one.override() for one in overrides], state.now, horizon, limit=INSTANCES_MAX
         )
     except TooManyInstances:
-        detail = f"expected at most {INSTANCES_MAX} instances until {horizon:%Y-%m-%d}, to hold a room"
-        raise invalid("body.rrule", detail, code=Code.INVALID_RECURRENCE) from None
-    for one in found:
-        if one.recurrence_id not in replaced and not one.cancelled:
-            yield one.recurrence_id, one.start_time, one.end_time
+        return None
+    return [
+        (one.recurrence_id, one.start_time, one.end_time)
+        for one in found
+        if one.recurrence_id not in replaced and not one.cancelled
+    ]
 
 
 def _by_the_clock_of(resource: Resource, wall: datetime) -> datetime:
@@ -189,19 +215,22 @@ def assign(
     units = _Units()
     for one in taken:
         units.take(one.resource_id, one.unit, one.blocked_from, one.blocked_until)
-    kept, past, released = _split(state, wanted, held)
-    for kept_one in (*kept.values(), *past):
+    there = _split(state, wanted, held, until)
+    for kept_one in (*there.kept.values(), *there.past):
         units.take(kept_one.resource_id, kept_one.unit, kept_one.blocked_from, kept_one.blocked_until)
+    released = list(there.released)
     before = {_key(one): one for one in released}
+    missed_before = _missed_before(state, held)
     made: list[Held] = []
     refused: defaultdict[int, list[Conflict]] = defaultdict(list)
     for want in wanted:
-        if _place(want) in kept:
+        place = _place(want)
+        if place in there.kept:
             continue
         wish = next(one for one in state.wishes[want.event_id] if one.resource_id == want.resource_id)
         found = state.resources[want.resource_id]
         resource = found.resource
-        last = before.get((want.event_id, want.resource_id, want.recurrence_id))
+        last = before.get(place[0])
         reservation = _reservation(want, resource)
         unit = None
         if not found.is_deleted and (want.takes_whole_days or _is_open(resource, want)):
@@ -209,12 +238,14 @@ def assign(
         if unit is not None:
             made.append(msgspec.structs.replace(reservation, unit=unit))
             units.take(want.resource_id, unit, reservation.blocked_from, reservation.blocked_until)
-        elif wish.policy == "ALL" and refuse:
+            if place in there.missed:
+                released.append(there.missed[place])
+        elif refuse and _is_asked_for(state, want, wish, missed_before):
             way = units.in_the_way(reservation)
             is_closed = way is None
             conflict = Conflict(want.resource_id, want.recurrence_id, want.start_time, want.end_time, is_closed, way)
             refused[state.touched_by[want.event_id]].append(conflict)
-        else:
+        elif place not in there.missed:
             made.append(msgspec.structs.replace(reservation, status="MISSED"))
     wishes = {
         id_: tuple(msgspec.structs.replace(one, booked_until=until[id_]) for one in state.wishes[id_]) for id_ in until
@@ -223,36 +254,69 @@ def assign(
 
 
 _Key = tuple[UUID, UUID, datetime | None]
+_Place = tuple[_Key, datetime, datetime]
 
 
 def _key(one: Held) -> _Key:
     return one.event_id, one.resource_id, one.recurrence_id
 
 
-def _place(want: Want) -> tuple[_Key, datetime, datetime]:
+def _place(want: Want) -> _Place:
     return (want.event_id, want.resource_id, want.recurrence_id), want.start_time, want.end_time
 
 
-def _split(
-    state: State, wanted: Sequence[Want], held: Sequence[Held]
-) -> tuple[dict[tuple[_Key, datetime, datetime], Held], list[Held], list[Held]]:
-    """What is held and still wanted; the past of series that go on, which stays as it was; and what is given up."""
+_Missed = tuple[UUID, str, datetime, datetime]
+
+
+def _missed_before(state: State, held: Iterable[Held]) -> set[_Missed]:
+    """What was missed already: of a resource, under a policy, when."""
+    policies = {(one.event.id, wish.resource_id): wish.policy for one in state.before.values() for wish in one.wishes}
+    return {
+        (one.resource_id, policies.get((one.event_id, one.resource_id), ""), one.start_time, one.end_time)
+        for one in held
+        if one.status == "MISSED"
+    }
+
+
+def _is_asked_for(state: State, want: Want, wish: Wish, missed_before: Container[_Missed]) -> bool:
+    """Whether an operation is refused when this cannot be had: it is when the operation wants it, under the policy ALL.
+    What was missed already, and what nobody booked yet because it lay behind the horizon, is nothing to refuse for."""
+    if wish.policy != "ALL" or want.event_id not in state.touched_by:
+        return False
+    if (want.resource_id, wish.policy, want.start_time, want.end_time) in missed_before:
+        return False
+    row = state.rows[want.event_id]
+    is_of_series = row.recurs or row.start_time == row.recurrence_id
+    return not (is_of_series and wish.booked_until is not None and want.start_time >= wish.booked_until)
+
+
+class _There(NamedTuple):
+    """What is held and still wanted, what was missed and is still wanted, what stays because it is past, what goes."""
+
+    kept: dict[_Place, Held]
+    missed: dict[_Place, Held]
+    past: list[Held]
+    released: list[Held]
+
+
+def _split(state: State, wanted: Sequence[Want], held: Sequence[Held], until: Container[UUID]) -> _There:
     needed = {_place(want) for want in wanted}
-    kept: dict[tuple[_Key, datetime, datetime], Held] = {}
-    past: list[Held] = []
-    released: list[Held] = []
+    there = _There({}, {}, [], [])
+    replaced = {id_: {one.recurrence_id for one in state.overrides(id_)} for id_ in {one.event_id for one in held}}
     for one in held:
         place = (_key(one), one.start_time, one.end_time)
+        same = there.kept if one.status == "CONFIRMED" else there.missed
         row = state.rows[one.event_id]
-        is_past = row.recurs and one.end_time <= state.now and _takes_place(state, row)
+        # The past of a series stays on record, but for what an exception holds by itself now.
+        is_past = row.recurs and one.end_time <= state.now and one.recurrence_id not in replaced[row.id]
         is_wished = any(wish.resource_id == one.resource_id for wish in state.wishes[row.id])
-        if one.status == "CONFIRMED" and place in needed and place not in kept:
-            kept[place] = one
-        elif not (is_past and is_wished):
-            released.append(one)
+        if place in needed and place not in same:
+            same[place] = one
+        elif row.id in until and not (is_past and is_wished and _takes_place(state, row)):
+            there.released.append(one)
         elif one.status == "CONFIRMED":
-            past.append(one)
-    return kept, past, released
+            there.past.append(one)
+    return there
 
 
 def _reservation(want: Want, resource: Resource) -> Held:

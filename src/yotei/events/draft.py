@@ -4,12 +4,14 @@ by the types; what the values mean is decided in `plan`.
 A field that is not given is `UNSET` and left alone; `null` clears it (RFC 7396).
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from yotei.errors import Problem, invalid
 from yotei.events.event import ResponseStatus, Status, Transparency, Visibility
 
 ATTENDEES_MAX: Final = 1_000
@@ -169,3 +171,22 @@ class Respond(_OnInstance, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 AnyOperation = Create | Patch | Replace | Delete | Restore | Move | Duplicate | Invite | Uninvite | Respond
+
+
+def unwritable(operation: AnyOperation) -> Problem | None:
+    """What no text of PostgreSQL can hold, by its field: it is asked before anything is looked up by what callers
+    say."""
+    field = next(_with_nul(operation, "body"), None)
+    return None if field is None else invalid(field, "expected text without the character NUL")
+
+
+def _with_nul(value: object, path: str) -> Iterator[str]:
+    if isinstance(value, str):
+        if "\0" in value:
+            yield path
+    elif isinstance(value, tuple):
+        for n, one in enumerate(value):
+            yield from _with_nul(one, f"{path}[{n}]")
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from _with_nul(getattr(value, name), path if name == "event" else f"{path}.{name}")

@@ -41,7 +41,7 @@ from yotei.events.draft import (
     WholeEvent,
 )
 from yotei.events.event import ResponseStatus
-from yotei.events.state import Guest, Row, State, Wish
+from yotei.events.state import Guest, LoadedEvent, Row, State, Wish
 from yotei.events.when import Shift, When
 from yotei.resources.access import may_book
 from yotei.storage.ids import uuid7
@@ -82,13 +82,14 @@ def do(state: State, operation: AnyOperation, expected: frozenset[int] | None) -
         invited = tuple(_guests(state, operation.attendees, target.row.organizer_id))
         return _edit_guests(state, target, add=invited, gone=frozenset())
     if isinstance(operation, Uninvite):
-        email = checked_email(operation.email, "body.email")
+        email = checked_email(operation.email, "path.email")
         if not any(one.email == email for one in state.guests[target.row.id]):
             raise not_found("attendee")
         return _edit_guests(state, target, add=(), gone=frozenset({email}))
     fields = operation.event
     if isinstance(operation, Replace):
         fields = _with_defaults(operation.event)
+        fields = _with_all_times(fields, times.when(fields, None, _zone_of(state, target.row)))
     assert isinstance(operation, Patch | Replace)
     return _edit(state, target, fields)
 
@@ -109,6 +110,14 @@ def _target(
 ) -> _Target:
     row = _writable(state, event_id)
     expect_version(row.version, expected)
+    target = _meant(state, row, recurrence_id, scope)
+    if target.row.id != event_id:
+        # The series of an exception, or the exception at an instance: one may be seen and not the other.
+        _writable(state, target.row.id)
+    return target
+
+
+def _meant(state: State, row: Row, recurrence_id: datetime | None, scope: Scope | None) -> _Target:
     master = state.rows.get(row.series_id) if row.series_id is not None else None
     if row.recurrence_id is not None:
         if recurrence_id is not None and recurrence_id != row.recurrence_id:
@@ -242,9 +251,10 @@ def _edit(state: State, target: _Target, fields: EventFields) -> Done:
 
 def _edit_all(state: State, target: _Target, fields: EventFields) -> Done:
     """A single event, or a series from its first instance on."""
-    old = target.row
-    overrides = state.overrides(old.id)
+    old, meant = target.row, None
+    was = LoadedEvent(old, state.guests[old.id], state.wishes[old.id])
     if target.recurrence_id is not None:
+        meant = _override_at(state, old, target.recurrence_id)
         fields = _told_of_instance(state, old, target.recurrence_id, fields)
     revised = _with_times(state, _with_texts(old, fields), fields)
     moved = When.of(old) != When.of(revised)
@@ -253,14 +263,14 @@ def _edit_all(state: State, target: _Target, fields: EventFields) -> Done:
     if moved or not {fields.rrule, fields.rdates, fields.exdates} <= {UNSET}:
         revised = times.recurrence(revised, fields)
     _put_revised(state, old, revised, fields)
-    _carry_over(state, overrides, old, revised, fields)
+    _carry_over(state, was, revised, fields, meant=meant)
     return Done(old.id)
 
 
 def _edit_following(state: State, target: _Target, fields: EventFields) -> Done:
     old, since = target.row, target.recurrence_id
     assert since is not None
-    later = [one for one in state.overrides(old.id) if _replaced(one) >= since]
+    guests, wishes = state.guests[old.id], state.wishes[old.id]
     id_ = uuid7()
     rest = msgspec.structs.replace(
         times.rest_from(old, since), id=id_, uid=str(id_), sequence=0, version=1, organizer_id=old.organizer_id
@@ -270,9 +280,10 @@ def _edit_following(state: State, target: _Target, fields: EventFields) -> Done:
         revised = times.moved(rest, revised, fields)
     revised = times.recurrence(revised, fields)
     state.put(_revised(old, times.cut_before(old, since)))
-    state.put(rest, state.guests[old.id], tuple(_unbooked(one) for one in state.wishes[old.id]))
+    state.put(rest, guests, wishes)
     _put_revised(state, rest, msgspec.structs.replace(revised, sequence=0), fields)
-    _carry_over(state, later, rest, revised, fields)
+    was = LoadedEvent(msgspec.structs.replace(rest, id=old.id), guests, wishes)
+    _carry_over(state, was, revised, fields, since=since, meant=_override_at(state, old, since))
     return Done(id_, is_new=True)
 
 
@@ -290,6 +301,10 @@ def _delete(state: State, target: _Target) -> Done:
     else:
         assert target.recurrence_id is not None
         master = row
+        if row.this_and_future:
+            raise Problem(
+                Code.CONFLICT, "This exception moves those after it (RANGE=THISANDFUTURE); delete them with it."
+            )
         if row.recurrence_id is not None:
             state.put(msgspec.structs.replace(row, deleted_at=state.now))
             found = state.rows.get(row.series_id) if row.series_id is not None else None
@@ -314,14 +329,17 @@ def _restore(state: State, operation: Restore, expected: frozenset[int] | None) 
         exdates = tuple(one for one in row.exdates if one != instance)
         state.put(_revised(row, msgspec.structs.replace(row, exdates=exdates)))
         gone = [one for one in state.deleted_overrides(row.id) if one.recurrence_id == instance]
-        back = gone[-1:]
+        back = sorted(gone, key=_when_deleted)[-1:]
     elif row.deleted_at is not None and row.series_id is not None:
         master = state.rows.get(row.series_id)
         if master is None or master.deleted_at is not None:
             raise Problem(Code.CONFLICT, "Its series is deleted; restore that.")
-        exdates = tuple(one for one in master.exdates if one != row.recurrence_id)
-        if exdates != master.exdates:
+        instance = _replaced(row)
+        if instance in master.exdates:
+            exdates = tuple(one for one in master.exdates if one != instance)
             state.put(_revised(master, msgspec.structs.replace(master, exdates=exdates)))
+        elif not times.has_instance(master, instance) or _override_at(state, master, instance) is not None:
+            raise Problem(Code.CONFLICT, "Its series has no such instance any more, or another exception there.")
     elif row.deleted_at is not None:
         back += [one for one in state.deleted_overrides(row.id) if one.deleted_at == row.deleted_at]
     for one in back:
@@ -332,11 +350,16 @@ def _restore(state: State, operation: Restore, expected: frozenset[int] | None) 
     return Done(row.id)
 
 
+def _when_deleted(row: Row) -> datetime:
+    assert row.deleted_at is not None
+    return row.deleted_at
+
+
 def _move(state: State, operation: Move, expected: frozenset[int] | None) -> Done:
     row = _writable(state, operation.event_id)
     expect_version(row.version, expected)
     if row.series_id is not None:
-        raise invalid("event_id", "expected the series: its instances are in the same calendar")
+        raise invalid("path.event_id", "expected the series: its instances are in the same calendar")
     _into(state, operation.calendar_id)
     if row.calendar_id != operation.calendar_id:
         for one in (row, *state.overrides(row.id), *state.deleted_overrides(row.id)):
@@ -351,7 +374,8 @@ def _duplicate(state: State, operation: Duplicate, expected: frozenset[int] | No
     _into(state, calendar_id)
     guests, wishes = state.guests[row.id], state.wishes[row.id]
     if operation.recurrence_id is not None:
-        target = _scoped(state, row, times.moment(operation.recurrence_id, "query.recurrence_id", When.of(row)), "this")
+        target = _meant(state, row, operation.recurrence_id, "this")
+        _readable(state, target.row.id)
         guests, wishes = state.guests[target.row.id], state.wishes[target.row.id]
         row = target.row if target.row.recurrence_id is not None else _instance(row, target.recurrence_id)
     id_ = uuid7()
@@ -377,8 +401,11 @@ def _duplicate(state: State, operation: Duplicate, expected: frozenset[int] | No
     if revised.recurs and When.of(copy) != When.of(revised):
         revised = times.moved(copy, revised, fields)
     revised = times.recurrence(revised, fields) if revised.recurs else _ending(revised)
-    anew = tuple(_asked_again(one, state.viewer.user_id) for one in guests)
-    state.put(revised, anew, tuple(_unbooked(one) for one in wishes))
+    anew = tuple(_asked_first(one, state.viewer.user_id) for one in guests)
+    wishes = tuple(_unbooked(one) for one in wishes if not state.resources[one.resource_id].is_deleted)
+    for wish in wishes:
+        _bookable(state, wish.resource_id, "path.event_id")
+    state.put(revised, anew, wishes)
     return Done(id_, is_new=True)
 
 
@@ -388,9 +415,8 @@ def _respond(state: State, operation: Respond, expected: frozenset[int] | None) 
         raise not_found("invitation")
     expect_version(row.version, expected)
     rows = [row, *state.overrides(row.id)]
-    if operation.recurrence_id is not None and row.recurs:
-        instance = times.moment(operation.recurrence_id, "query.recurrence_id", When.of(row))
-        rows = [_as_override(state, _scoped(state, row, instance, "this"))]
+    if operation.recurrence_id is not None:
+        rows = [_as_override(state, _meant(state, row, operation.recurrence_id, "this"))]
         if not _is_invited(state, rows[0]):
             raise not_found("invitation")
     for one in rows:
@@ -435,7 +461,7 @@ def _as_override(state: State, target: _Target) -> Row:
         recurrence_id=target.recurrence_id,
         version=1,
     )
-    state.put(override, state.guests[row.id], tuple(_unbooked(one) for one in state.wishes[row.id]))
+    state.put(override, state.guests[row.id], state.wishes[row.id])
     return override
 
 
@@ -481,9 +507,27 @@ def _with_defaults(event: WholeEvent) -> EventFields:
         "visibility": "PUBLIC",
         "attendees": (),
         "resource_ids": (),
+        "booking_policy": "ALL",
     }
     given = {name: getattr(event, name) for name in EventFields.__struct_fields__}
     return EventFields(**{name: defaults.get(name, UNSET) if one is UNSET else one for name, one in given.items()})
+
+
+def _with_all_times(fields: EventFields, at: When) -> EventFields:
+    """The fields with these times in full, whatever they said of them before."""
+    given: dict[str, Any] = {**dict.fromkeys(_TIMES, UNSET), "all_day": at.all_day, "floating": at.floating}
+    if at.all_day:
+        given |= {"start_date": at.start_time.date(), "end_date": at.end_time.date()}
+    else:
+        given |= {"start_time": at.start_time, "end_time": at.end_time}
+    if at.tzid is not None:
+        given["tzid"] = at.tzid
+    return msgspec.structs.replace(fields, **given)
+
+
+def _zone_of(state: State, row: Row) -> str:
+    calendar = state.calendars.get(row.calendar_id)
+    return calendar.tzid if calendar is not None else "UTC"
 
 
 def _with_texts(row: Row, fields: EventFields) -> Row:
@@ -494,8 +538,7 @@ def _with_texts(row: Row, fields: EventFields) -> Row:
 def _with_times(state: State, row: Row, fields: EventFields) -> Row:
     if all(getattr(fields, name) is UNSET for name in _TIMES):
         return row
-    calendar = state.calendars.get(row.calendar_id)
-    at = times.when(fields, When.of(row), calendar.tzid if calendar is not None else "UTC")
+    at = times.when(fields, When.of(row), _zone_of(state, row))
     return _ending(msgspec.structs.replace(row, **at._asdict()))
 
 
@@ -513,14 +556,7 @@ def _told_of_instance(state: State, master: Row, recurrence_id: datetime, fields
     shift = Shift(When.of(instance), When.of(moved))
     start = shift.to(master.start_time)
     end = start + (moved.end_time - moved.start_time)
-    unset = dict.fromkeys(_TIMES, UNSET)
-    if moved.all_day:
-        given: dict[str, Any] = {"all_day": True, "start_date": start.date(), "end_date": end.date()}
-    else:
-        given = {"all_day": False, "floating": moved.floating, "start_time": start, "end_time": end}
-        if moved.tzid is not None:
-            given["tzid"] = moved.tzid
-    return msgspec.structs.replace(fields, **{**unset, **given})
+    return _with_all_times(fields, When.of(moved)._replace(start_time=start, end_time=end))
 
 
 def _put_revised(state: State, old: Row, revised: Row, fields: EventFields) -> None:
@@ -542,30 +578,58 @@ def _revised(old: Row, new: Row) -> Row:
     return new
 
 
-def _carry_over(state: State, overrides: Iterable[Row], old: Row, new: Row, fields: EventFields) -> None:
-    """Exceptions of a series after the series changed from `old` to `new`."""
-    length = old.end_time - old.start_time
-    for one in overrides:
+def _carry_over(
+    state: State,
+    was: LoadedEvent,
+    new: Row,
+    fields: EventFields,
+    *,
+    since: datetime | None = None,
+    meant: Row | None = None,
+) -> None:
+    """Exceptions of a series, those from `since` on, after it changed from what it `was` to `new`. To the one that was
+    `meant` the fields were told, as to the series."""
+    old = was.event
+    for one in state.deleted_overrides(old.id):
+        # They go along, so that they are found when their instance is restored.
+        if since is None or _replaced(one) >= since:
+            replaced = times.moved_instance(old, new, _replaced(one))
+            moved = msgspec.structs.replace(one, series_id=new.id, uid=new.uid, recurrence_id=replaced)
+            if moved != one:
+                state.put(moved)
+    for one in state.overrides(old.id):
+        if since is not None and _replaced(one) < since:
+            continue
         replaced = times.moved_instance(old, new, _replaced(one))
         if not new.recurs or replaced in new.exdates or not times.has_instance(new, replaced):
             state.put(msgspec.structs.replace(one, deleted_at=state.now))
             continue
-        own = {name: getattr(one, name) for name in _TEXTS}
-        texts = {name: getattr(new, name) for name, value in own.items() if value == getattr(old, name)}
-        kept = msgspec.structs.replace(one, **texts)
-        if (one.start_time, one.end_time) == (_replaced(one), _replaced(one) + length):
-            at = When.of(new)._replace(start_time=replaced, end_time=replaced + (new.end_time - new.start_time))
-            kept = msgspec.structs.replace(kept, **at._asdict())
-        kept = msgspec.structs.replace(kept, series_id=new.id, uid=new.uid, recurrence_id=replaced)
-        if not kept.this_and_future:
-            kept = _ending(kept)
-        elif one != kept:
-            kept = msgspec.structs.replace(kept, span_end=_reach(kept, new))
-        guests = _carried_guests(state, one, fields)
+        told = fields if one is meant else EventFields()
+        kept = _carried(one, old, new, replaced, told)
+        guests = _carried_guests(state, one, was, fields, told)
         if any(getattr(kept, name) != getattr(one, name) for name in _WHEN):
             guests = tuple(_asked_again(guest, one.organizer_id) for guest in guests)
-        if kept != one or guests != state.guests[one.id] or fields.resource_ids is not UNSET:
-            state.put(_revised(one, kept), guests, _wishes(state, state.wishes[one.id], fields))
+        wishes = _carried_wishes(state, one, was, fields, told)
+        if kept != one or guests != state.guests[one.id] or wishes != state.wishes[one.id]:
+            state.put(_revised(one, kept), guests, wishes)
+
+
+def _carried(one: Row, old: Row, new: Row, replaced: datetime, told: EventFields) -> Row:
+    """An exception whose instance is at `replaced` now. What it has of its own stays, unless it was told otherwise."""
+    texts = {
+        name: getattr(new, name)
+        for name in _TEXTS
+        if getattr(one, name) == getattr(old, name) or getattr(told, name) is not UNSET
+    }
+    kept = msgspec.structs.replace(one, series_id=new.id, uid=new.uid, recurrence_id=replaced, **texts)
+    length = old.end_time - old.start_time
+    is_at_its_place = (one.start_time, one.end_time) == (_replaced(one), _replaced(one) + length)
+    if is_at_its_place or any(getattr(told, name) is not UNSET for name in _TIMES):
+        at = When.of(new)._replace(start_time=replaced, end_time=replaced + (new.end_time - new.start_time))
+        kept = msgspec.structs.replace(kept, **at._asdict())
+    if not kept.this_and_future:
+        return _ending(kept)
+    return kept if kept == one else msgspec.structs.replace(kept, span_end=_reach(kept, new))
 
 
 def _reach(override: Row, master: Row) -> datetime | None:
@@ -577,11 +641,32 @@ def _reach(override: Row, master: Row) -> datetime | None:
     return max(override.end_time, master.span_end + later + times.CLOCK_SLACK)
 
 
-def _carried_guests(state: State, override: Row, fields: EventFields) -> tuple[Guest, ...]:
+def _carried_guests(
+    state: State, override: Row, was: LoadedEvent, fields: EventFields, told: EventFields
+) -> tuple[Guest, ...]:
+    """Those of an exception: who came to its series or went from it comes and goes here too, its own guests stay."""
     guests = state.guests[override.id]
     if fields.attendees is UNSET:
         return guests
-    return _replaced_guests(guests, tuple(_guests(state, fields.attendees, override.organizer_id)))
+    named = tuple(_guests(state, fields.attendees, override.organizer_id))
+    if told.attendees is UNSET:
+        of_series = {one.email for one in was.attendees}
+        own = {one.email for one in guests}
+        emails = {one.email for one in named}
+        came = (one for one in named if one.email in own or one.email not in of_series)
+        named = (*came, *(one for one in guests if one.email not in of_series | emails))
+    return _changed_guests(_replaced_guests(guests, named), (), frozenset())
+
+
+def _carried_wishes(
+    state: State, override: Row, was: LoadedEvent, fields: EventFields, told: EventFields
+) -> tuple[Wish, ...]:
+    """What an exception wants: what its series wants, as long as it wanted the same before."""
+    wishes = state.wishes[override.id]
+    is_as_its_series = {one.resource_id for one in wishes} == {one.resource_id for one in was.wishes}
+    if told.resource_ids is UNSET and not is_as_its_series:
+        fields = msgspec.structs.replace(fields, resource_ids=UNSET)
+    return _wishes(state, wishes, fields)
 
 
 def _replaced(override: Row) -> datetime:
@@ -641,10 +726,16 @@ def _changed_guests(there: Sequence[Guest], add: Sequence[Guest], gone: frozense
 
 
 def _asked_again(guest: Guest, organizer_id: UUID) -> Guest:
-    """Whose answer was to another time; the organizer need not ask themself."""
+    """Whose answer was to another time; the organizer chose the new one and need not ask themself."""
     if guest.user_id == organizer_id:
-        return msgspec.structs.replace(guest, response_status="ACCEPTED")
+        return guest
     return msgspec.structs.replace(guest, response_status="NEEDS_ACTION", comment=None, responded_at=None)
+
+
+def _asked_first(guest: Guest, organizer_id: UUID) -> Guest:
+    """Invited to an event that is new."""
+    answer: ResponseStatus = "ACCEPTED" if guest.user_id == organizer_id else "NEEDS_ACTION"
+    return msgspec.structs.replace(guest, response_status=answer, comment=None, responded_at=None, created_at=None)
 
 
 def _wishes(state: State, there: Sequence[Wish], fields: EventFields) -> tuple[Wish, ...]:

@@ -374,7 +374,8 @@ update events set recurrence_id = recurrence_id + interval '1 microsecond' where
 
 -- name: write_events
 -- A set of events as they are to be, as JSON arrays: new rows ($1), changed rows ($2), attendees put ($3) and removed ($4),
--- resources that are wanted ($5) and no longer wanted ($6). The change log is written by triggers.
+-- resources that are wanted ($5) and no longer wanted ($6). The change log is written by triggers. An answer to an invitation
+-- takes no lock of the event: one that came since these were read stays, unless it is this set that gives another.
 with added as (
   insert into events (id, calendar_id, organizer_id, uid, sequence, title, description, location, url, start_time, end_time, span_end,
                       tzid, all_day, floating, rrule, rdates, exdates, series_id, recurrence_id, this_and_future, status,
@@ -408,10 +409,19 @@ invited as (
          coalesce(r.created_at, now() + r.place * interval '1 microsecond')
   from jsonb_to_recordset($3::jsonb)
     as r(event_id uuid, email text, user_id uuid, name text, response_status text, is_optional boolean, comment text,
-         responded_at timestamptz, created_at timestamptz, place integer)
-  on conflict on constraint attendees_pkey do update
-  set user_id = excluded.user_id, name = excluded.name, response_status = excluded.response_status,
-      is_optional = excluded.is_optional, comment = excluded.comment, responded_at = excluded.responded_at
+         responded_at timestamptz, created_at timestamptz, place integer, is_there boolean)
+  where not r.is_there
+),
+kept as (
+  update attendees a
+  set name = r.name, is_optional = r.is_optional,
+      response_status = case when r.has_answer then r.response_status else a.response_status end,
+      comment = case when r.has_answer then r.comment else a.comment end,
+      responded_at = case when r.has_answer then r.responded_at else a.responded_at end
+  from jsonb_to_recordset($3)
+    as r(event_id uuid, email text, name text, response_status text, is_optional boolean, comment text, responded_at timestamptz,
+         is_there boolean, has_answer boolean)
+  where r.is_there and a.event_id = r.event_id and a.email = r.email
 ),
 uninvited as (
   delete from attendees a using jsonb_to_recordset($4::jsonb) as r(event_id uuid, email text)

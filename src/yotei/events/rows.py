@@ -332,7 +332,8 @@ _versions: Final = msgspec.json.Decoder(dict[UUID, int])
 
 
 class PutGuest(msgspec.Struct, frozen=True, gc=False):
-    """A row of `attendees` as it is to be; `place` keeps the order of those who are invited together."""
+    """A row of `attendees` as it is to be; `place` keeps the order of those who are invited together. `is_there`: it
+    was there before; `has_answer`: it answers something else now."""
 
     event_id: UUID
     email: str
@@ -344,6 +345,8 @@ class PutGuest(msgspec.Struct, frozen=True, gc=False):
     responded_at: datetime | None
     created_at: datetime | None
     place: int
+    is_there: bool
+    has_answer: bool
 
 
 class PutWish(msgspec.Struct, frozen=True, gc=False):

@@ -35,6 +35,7 @@ from yotei.events.draft import (
     Patch,
     Replace,
     Respond,
+    unwritable,
 )
 from yotei.events.event import ResponseStatus
 from yotei.events.plan import Done
@@ -77,8 +78,8 @@ async def apply(
     viewer.need(SCOPE)
     assert len(operations) <= OPERATIONS_MAX
     horizon = now + timedelta(days=horizon_days)
-    loaded = await _load(tx, viewer.user_id, operations)
-    refused: dict[int, Problem] = {}
+    refused = {n: problem for n, one in enumerate(operations) if (problem := unwritable(one)) is not None}
+    loaded = await _load(tx, viewer.user_id, [one for n, one in enumerate(operations) if n not in refused])
     for _ in range(ROUNDS_MAX):
         state = State(viewer, now, loaded)
         outcomes = [_outcome(state, n, one, refused.get(n), expected) for n, one in enumerate(operations)]
@@ -125,6 +126,9 @@ async def answer_invitation(
     """The viewer's own answer to an event or a whole series, its exceptions included: rows of `attendees`, never the
     event. Problem `not_found` without an invitation."""
     viewer.need(SCOPE)
+    problem = unwritable(Respond(event_id=event_id, response_status=response_status, comment=comment))
+    if problem is not None:
+        raise problem
     if not await rows.answer_invitation(tx, event_id, viewer.user_id, response_status, comment):
         raise not_found("invitation")
 
@@ -154,7 +158,8 @@ async def restore_calendar(
 
 
 async def extend(database: Database, *, now: datetime, horizon_days: int = HORIZON_DAYS_DEFAULT) -> int:
-    """Book what series need up to the horizon, those that are furthest behind first; gives back how many were seen to.
+    """Book what series need up to the horizon, those that are furthest behind first; gives back how many are booked
+    so far now.
 
     An instance that is taken becomes MISSED, whatever the policy: the series is there already, and its organizer sees
     it. One node at a time; a bounded number of events, so call again while there are any.
@@ -163,25 +168,27 @@ async def extend(database: Database, *, now: datetime, horizon_days: int = HORIZ
     async def work(tx: Source) -> int:
         # A day of delay each time would be a transaction for every series on every day.
         due = await rows.select_due(tx, now + timedelta(days=horizon_days * 9 // 10), EXTENDED_AT_ONCE_MAX)
-        await rebook(tx, due, now=now, horizon_days=horizon_days)
-        return len(due)
+        return await rebook(tx, due, now=now, horizon_days=horizon_days)
 
     return await database.run(work)
 
 
 async def rebook(
     tx: Source, event_ids: Sequence[UUID], *, now: datetime, horizon_days: int = HORIZON_DAYS_DEFAULT
-) -> None:
-    """Book what events that are there need by now; what is taken becomes MISSED, whatever the policy."""
+) -> int:
+    """Book what events that are there need by now; what is taken becomes MISSED, whatever the policy. Gives back how
+    many of them are booked to their end or the horizon now: not those of more instances than are booked at a time."""
     if not event_ids:
-        return
+        return 0
     locked = await rows.lock_for_writing(tx, (), event_ids)
     _, loaded = await rows.load_for_writing(tx, None, event_ids=event_ids, rows_max=REBOOKED_ROWS_MAX)
     _check_locked(loaded, event_ids, locked)
     state = State(_NOBODY, now, loaded)
     there = [id_ for id_ in event_ids if id_ in state.rows]
-    bookings, _ = await _book(tx, state, there, now + timedelta(days=horizon_days), refuse=False)
+    horizon = now + timedelta(days=horizon_days)
+    bookings, _ = await _book(tx, state, there, horizon, refuse=False)
     await _write(tx, state, bookings)
+    return sum(all(one.booked_until in (None, horizon) for one in wishes) for wishes in bookings.wishes.values())
 
 
 _NOBODY: Final = Viewer(UUID(int=0), "UTC", False, frozenset(), None)
@@ -256,7 +263,7 @@ async def _book(
     """Reservations for these events, and the operations that cannot be done for want of a room."""
     if not event_ids:
         return Bookings([], [], {}), {}
-    wanted, until, refused = booking.wants(state, event_ids, horizon)
+    wanted, until, refused = booking.wants(state, event_ids, horizon, refuse=refuse)
     if refused and refuse:
         return Bookings([], [], {}), refused
     shared = {one.resource_id for one in wanted} & {
@@ -314,22 +321,29 @@ def _diff(state: State, booked: Mapping[UUID, object]) -> rows.Diff:
             changed.append(row)
         known = {one.email: one for one in old_guests}
         for place, guest in enumerate(guests):
-            if known.pop(guest.email, None) != guest:
+            there = known.pop(guest.email, None)
+            if there != guest:
+                answered = there is None or _answer(there) != _answer(guest)
                 values = msgspec.structs.asdict(guest)
-                invited.append(rows.PutGuest(event_id=id_, place=place, **values))
+                put = rows.PutGuest(id_, place=place, is_there=there is not None, has_answer=answered, **values)
+                invited.append(put)
         uninvited += ({"event_id": id_, "email": email} for email in known)
-        there = {one.resource_id: one for one in old_wishes}
+        wished_before = {one.resource_id: one for one in old_wishes}
         wished += (
             rows.PutWish(id_, wish.resource_id, wish.policy, wish.booked_until)
             for wish in wishes
-            if there.pop(wish.resource_id, None) != wish
+            if wished_before.pop(wish.resource_id, None) != wish
         )
-        unwished += ({"event_id": id_, "resource_id": resource_id} for resource_id in there)
+        unwished += ({"event_id": id_, "resource_id": resource_id} for resource_id in wished_before)
     return rows.Diff(added, changed, invited, uninvited, wished, unwished)
 
 
 def _named(guests: Iterable[Guest]) -> set[tuple[str, str | None, bool]]:
     return {(one.email, one.name, one.is_optional) for one in guests}
+
+
+def _answer(guest: Guest) -> tuple[str, str | None, datetime | None]:
+    return guest.response_status, guest.comment, guest.responded_at
 
 
 def _wanted(wishes: Iterable[object]) -> set[tuple[UUID, str]]:

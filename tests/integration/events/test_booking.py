@@ -4,92 +4,17 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
+from tests.integration.events.booker import BOOKED, DAY, HOUR, NINE, NOW, Booker, refusal
 from tests.integration.rows import a_calendar, a_room, a_user, insert, viewing
 from yotei.errors import Code, Problem
-from yotei.events import read, write
-from yotei.events.draft import AnyOperation, Create, Delete, EventFields, Move, NewEvent, Patch, Policy, Restore
-from yotei.events.event import Event
+from yotei.events import write
+from yotei.events.draft import Create, Delete, EventFields, Move, NewEvent, Patch, Restore
 from yotei.storage.pool import Database, Source
 from yotei.storage.statements import Statement
-from yotei.users.user import Viewer
-
-NOW = datetime(2027, 3, 1, 8, tzinfo=UTC)
-NINE = datetime(2027, 3, 3, 9, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-_UTC = ZoneInfo("UTC")
-BOOKED = Statement(
-    name="tests.booked",
-    purpose="what is booked",
-    sql="""select id, start_time, end_time, unit, recurrence_id, status,
-                  lower(blocked) as blocked_from, upper(blocked) as blocked_until
-           from reservations where event_id = $1 order by start_time, resource_id""",
-)
-
-
-class Booker(msgspec.Struct, frozen=True):
-    """Somebody with a calendar of their own."""
-
-    database: Database
-    viewer: Viewer
-    calendar_id: UUID
-
-    async def do(self, operation: AnyOperation, *, now: datetime = NOW, horizon_days: int = 366) -> UUID:
-        async def work(tx: Source) -> UUID:
-            return (await write.apply_one(tx, self.viewer, operation, now=now, horizon_days=horizon_days)).event_id
-
-        return await self.database.run(work, actor_id=self.viewer.user_id)
-
-    async def book(
-        self, *rooms: UUID, start: datetime = NINE, hours: float = 1, policy: Policy = "ALL", **fields: Any
-    ) -> UUID:
-        return await self.do(
-            Create(
-                event=NewEvent(
-                    calendar_id=self.calendar_id,
-                    title="Planning",
-                    start_time=start,
-                    end_time=start + hours * HOUR,
-                    resource_ids=rooms,
-                    booking_policy=policy,
-                    **fields,
-                )
-            )
-        )
-
-    async def patch(self, event_id: UUID, **fields: Any) -> UUID:
-        where = {name: fields.pop(name) for name in ("scope", "recurrence_id") if name in fields}
-        return await self.do(Patch(event_id=event_id, event=EventFields(**fields), **where))
-
-    async def booked(self, event_id: UUID) -> list[tuple[datetime, datetime]]:
-        found = await self.database.fetch(BOOKED, event_id)
-        return [(row["start_time"], row["end_time"]) for row in found if row["status"] == "CONFIRMED"]
-
-    async def event(self, event_id: UUID) -> Event:
-        return await read.get(self.database, self.viewer, event_id, _UTC, now=NOW)
-
-
-@pytest.fixture
-async def aiko(database: Database) -> Booker:
-    user_id = await a_user(database, "Aiko")
-    return Booker(database, viewing(user_id), await a_calendar(database, {user_id: "OWNER"}))
-
-
-@pytest.fixture
-async def bob(database: Database) -> Booker:
-    user_id = await a_user(database, "Bob")
-    return Booker(database, viewing(user_id), await a_calendar(database, {user_id: "OWNER"}))
-
-
-async def refusal(work: Any) -> Problem:
-    with pytest.raises(Problem) as caught:
-        await work
-    return caught.value
 
 
 async def test_a_room_is_booked_with_the_event(aiko: Booker) -> None:
