@@ -30,7 +30,7 @@ from yotei.storage.ids import uuid7
 INSTANCES_MAX: Final = 2_000
 """Instances of one series that are booked at a time."""
 HALVINGS_MAX: Final = 10
-"""How often the way to the horizon is halved for a series of more."""
+"""How often the way to the horizon is halved, to find how far a series of more instances can be booked."""
 CONFLICTS_TOLD_MAX: Final = 100
 
 _BOOKED_BY: Final = (
@@ -138,11 +138,8 @@ def wants(
             detail = f"expected at most {INSTANCES_MAX} instances until {horizon:%Y-%m-%d}, to hold a room"
             refused[state.touched_by[id_]] = invalid("body.rrule", detail, code=Code.INVALID_RECURRENCE)
             continue
-        for _ in range(HALVINGS_MAX):
-            if periods is not None:
-                break
-            reach = state.now + (reach - state.now) / 2
-            periods = _periods(state, row, reach)
+        if periods is None:
+            periods, reach = _as_many_as_allowed(state, row, horizon)
         if periods is None:
             # More than that take place at once: what is held stays.
             del until[id_]
@@ -195,6 +192,19 @@ def _periods(state: State, row: Row, horizon: datetime) -> list[_Period] | None:
         for one in found
         if one.recurrence_id not in replaced and not one.cancelled
     ]
+
+
+def _as_many_as_allowed(state: State, row: Row, horizon: datetime) -> tuple[list[_Period] | None, datetime]:
+    """The periods until about where the bound is reached, and where that is."""
+    found, reach, too_far = None, state.now, horizon
+    for _ in range(HALVINGS_MAX):
+        middle = reach + (too_far - reach) / 2
+        periods = _periods(state, row, middle)
+        if periods is None:
+            too_far = middle
+        else:
+            found, reach = periods, middle
+    return found, reach
 
 
 def _by_the_clock_of(resource: Resource, wall: datetime) -> datetime:

@@ -329,7 +329,8 @@ def _restore(state: State, operation: Restore, expected: frozenset[int] | None) 
         exdates = tuple(one for one in row.exdates if one != instance)
         state.put(_revised(row, msgspec.structs.replace(row, exdates=exdates)))
         gone = [one for one in state.deleted_overrides(row.id) if one.recurrence_id == instance]
-        back = sorted(gone, key=_when_deleted)[-1:]
+        # Where it is no exception, its room is what the series wants.
+        back = sorted(gone, key=_when_deleted)[-1:] or [state.rows[row.id]]
     elif row.deleted_at is not None and row.series_id is not None:
         master = state.rows.get(row.series_id)
         if master is None or master.deleted_at is not None:

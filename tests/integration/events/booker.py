@@ -48,20 +48,28 @@ class Booker(msgspec.Struct, frozen=True):
 
         return await self.database.run(work, actor_id=self.viewer.user_id)
 
-    async def make(self, start: datetime | None = NINE, hours: float = 1, **fields: Any) -> UUID:
+    def making(self, start: datetime | None = NINE, hours: float = 1, **fields: Any) -> Create:
         """An event of an hour; of other times with a start of None and these times among the fields."""
         times = {} if start is None else {"start_time": start, "end_time": start + hours * HOUR}
-        event = NewEvent(**{"calendar_id": self.calendar_id, "title": "Planning", **times, **fields})
-        return await self.do(Create(event=event))
+        return Create(event=NewEvent(**{"calendar_id": self.calendar_id, "title": "Planning", **times, **fields}))
 
-    async def book(
+    def booking(
         self, *rooms: UUID, start: datetime = NINE, hours: float = 1, policy: Policy = "ALL", **fields: Any
-    ) -> UUID:
-        return await self.make(start, hours, resource_ids=rooms, booking_policy=policy, **fields)
+    ) -> Create:
+        return self.making(start, hours, resource_ids=rooms, booking_policy=policy, **fields)
+
+    def patching(self, event_id: UUID, **fields: Any) -> Patch:
+        where = {name: fields.pop(name) for name in ("scope", "recurrence_id", "version") if name in fields}
+        return Patch(event_id=event_id, event=EventFields(**fields), **where)
+
+    async def make(self, start: datetime | None = NINE, hours: float = 1, **fields: Any) -> UUID:
+        return await self.do(self.making(start, hours, **fields))
+
+    async def book(self, *rooms: UUID, **how: Any) -> UUID:
+        return await self.do(self.booking(*rooms, **how))
 
     async def patch(self, event_id: UUID, *, now: datetime = NOW, **fields: Any) -> UUID:
-        where = {name: fields.pop(name) for name in ("scope", "recurrence_id") if name in fields}
-        return await self.do(Patch(event_id=event_id, event=EventFields(**fields), **where), now=now)
+        return await self.do(self.patching(event_id, **fields), now=now)
 
     async def booked(self, event_id: UUID) -> list[tuple[datetime, datetime]]:
         found = await self.database.fetch(BOOKED, event_id)
