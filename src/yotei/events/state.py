@@ -225,7 +225,7 @@ class State:
     def _keep_names_apart(self) -> None:
         """Problem `already_exists` when the operation gave an event a UID that another one has in its calendar."""
         changed = {key: old for values, key, old in reversed(self._undo) if values is self.rows}
-        left = {_name(old): key for key, old in changed.items() if old is not None}
+        left = {_name(old): key for key, old in changed.items() if old is not None and old.deleted_at is None}
         taken = {_name(row): key for key in changed if (row := self.rows[key]).deleted_at is None}
         for name, id_ in taken.items():
             if self._names.get(name, id_) != id_ and name not in left:
