@@ -1,4 +1,4 @@
-"""Single events: made, changed, replaced, deleted, brought back, copied and put elsewhere; their times of every kind."""
+"""Single events: made, changed, replaced, deleted, brought back, copied, put elsewhere; their times of every kind."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
