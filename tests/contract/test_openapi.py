@@ -139,9 +139,6 @@ def tried(server: Server, token: str, folder: Path, phases: str, which: str) -> 
             "--seed",
             "1",
             "--generation-deterministic",
-            # How many drafts of a body the tester throws away says nothing of the server.
-            "--suppress-health-check",
-            "filter_too_much,too_slow",
             "--continue-on-failure",
             # About the generator, not about us: it seldom draws a list of objects that fits.
             "--suppress-health-check=filter_too_much",

@@ -123,7 +123,7 @@ def _faults(extra: object) -> list[Fault]:
         key = one.get("key") or ""
         # The framework calls the body `data`, here and in its messages.
         path = source if key in ("", "data") else f"{source}.{key}"
-        found.append(_fault(path, one["message"]))
+        found.append(_fault(_SENT_AS.get(path, path), one["message"]))
     return found
 
 
@@ -139,6 +139,12 @@ def _fault(path: str, message: str) -> Fault:
     )
 
 
+# The framework names a parameter as the function does.
+_SENT_AS: Final = {
+    "query.extent": "query.scope",
+    "header.idempotency_key": "header.Idempotency-Key",
+    "header.if_match": "header.If-Match",
+}
 _NAMED: Final = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 
 

@@ -17,6 +17,7 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
 from yotei.api.conditional import HEADERS, seen_versions, tag
+from yotei.api.strict import strict_body
 from yotei.errors import invalid
 from yotei.storage import idempotency
 from yotei.storage.idempotency import Kept
@@ -127,6 +128,7 @@ async def provide_writing(
     if_match: IfMatch = None,
 ) -> Writing:
     """The parameters that all writes share."""
+    await strict_body(request)
     query: bytes = request.scope["query_string"]
     asked = b"\n".join([request.method.encode(), request.url.path.encode(), query, await request.body()])
     key = (

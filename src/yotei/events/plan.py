@@ -281,7 +281,9 @@ def _edit_following(state: State, target: _Target, fields: EventFields) -> Done:
     revised = times.recurrence(revised, fields)
     state.put(_revised(old, times.cut_before(old, since)))
     state.put(rest, guests, wishes)
-    _put_revised(state, rest, msgspec.structs.replace(revised, sequence=0), fields)
+    _put_revised(state, rest, revised, fields)
+    # Nobody was told of it before.
+    state.put(msgspec.structs.replace(state.rows[id_], sequence=0))
     was = LoadedEvent(msgspec.structs.replace(rest, id=old.id), guests, wishes)
     _carry_over(state, was, revised, fields, since=since, meant=_override_at(state, old, since))
     return Done(id_, is_new=True)

@@ -1,4 +1,4 @@
-"""Events written over HTTP: what is answered and where it is, `If-Match`, `Idempotency-Key`, which bodies are refused."""
+"""Events written over HTTP: what is answered, and where it is; `If-Match`; `Idempotency-Key`; bodies that are not."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -300,7 +300,7 @@ async def test_a_key_is_of_visible_characters(aiko: Organizer, named: str) -> No
     )
 
     assert refused.status_code == 400
-    assert problem(refused)["faults"][0]["field"].lower() == "header.idempotency-key"
+    assert problem(refused)["faults"][0]["field"] == "header.Idempotency-Key"
 
 
 # Who asks
@@ -370,6 +370,8 @@ BAD: list[tuple[dict[str, Any], str, str, int]] = [
     ({"tzid": "Mars/Olympus"}, "body.tzid", "unknown_time_zone", 400),
     ({"title": None}, "body.title", "invalid_request", 400),
     ({"title": 7}, "body.title", "invalid_request", 400),
+    ({"all_day": "true"}, "body.all_day", "invalid_request", 400),
+    ({"attendees": [{"email": "a@b.c", "is_optional": 1}]}, "body.attendees[0].is_optional", "invalid_request", 400),
     ({"title": "x" * 501}, "body.title", "invalid_request", 400),
     ({"title": "a\0b"}, "body.title", "invalid_request", 400),
     ({"description": "a\0b"}, "body.description", "invalid_request", 400),
