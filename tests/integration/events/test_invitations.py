@@ -295,7 +295,7 @@ async def counted(tx: Source) -> Counter[tuple[str, str]]:
 ROW = Statement(name="tests.row", purpose="a row", sql="select xmin::text as xmin, version from events where id = $1")
 
 
-@pytest.mark.parametrize("by", ["operation", "answer"])
+@pytest.mark.parametrize("by", ["one of a set", "itself"])
 async def test_an_answer_writes_one_row_of_its_own_and_one_of_the_log_and_not_the_event(
     aiko: Booker, bob: Booker, meeting: UUID, by: str
 ) -> None:
@@ -306,9 +306,9 @@ async def test_an_answer_writes_one_row_of_its_own_and_one_of_the_log_and_not_th
     async def answer(tx: Source) -> Counter[tuple[str, str]]:
         # What earlier transactions of the connection did is counted until it is flushed.
         counts = await counted(tx)
-        if by == "operation":
+        if by == "one of a set":
             operation = Respond(event_id=meeting, response_status="ACCEPTED", comment="Yes")
-            await write.apply_one(tx, bob.viewer, operation, now=NINE)
+            await write.apply(tx, bob.viewer, [operation], now=NINE)
         else:
             await write.answer_invitation(tx, bob.viewer, meeting, "ACCEPTED", "Yes")
         return await counted(tx) - counts

@@ -43,7 +43,7 @@ STATEMENTS = {
     "duplicate": 3,
     "invite": 3,
     "uninvite": 3,
-    "rsvp": 3,
+    "rsvp": 1,
 }
 OF_SERIES = {
     "patch this": 3,
@@ -57,7 +57,7 @@ OF_SERIES = {
     "delete all": 3,
     "restore all": 3,
     "rsvp this": 3,
-    "rsvp all": 3,
+    "rsvp all": 1,
     "move to another calendar": 3,
 }
 WITH_ROOM = {
@@ -69,7 +69,7 @@ WITH_ROOM = {
     "delete": 5,
     "restore": 5,
     "duplicate": 5,
-    "rsvp": 3,
+    "rsvp": 1,
 }
 
 
