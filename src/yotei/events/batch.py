@@ -78,7 +78,7 @@ def placed(problem: Problem, n: int, operation: AnyOperation) -> Problem:
 def _path(field: str, n: int, operation: AnyOperation) -> str:
     """`body.start_time` of a request about one event is `body.operations[3].event.start_time` in a batch."""
     where = f"body.operations[{n}]"
-    inner = field.removeprefix("body.").removeprefix("query.")
+    inner = field.removeprefix("body.").removeprefix("query.").removeprefix("path.")
     first = _FIRST_NAME.match(inner)
     names = operation.__struct_fields__
     if first is not None and first[0] in names:

@@ -82,7 +82,7 @@ def user_errors(problem: Problem) -> list[UserError]:
 
 def input_field(path: str) -> str:
     """The field of the input for one of a request: `body.working_hours.mon` is in `input.workingHours`."""
-    name = re.sub(r"^(?:body|query|header)(?:\.|$)", "", path)
+    name = re.sub(r"^(?:body|query|header|path)(?:\.|$)", "", path)
     parts = _FIELDS.get(name, name).split(".") if name else []
     if parts and parts[0] in HOURS:
         parts = parts[:1]
