@@ -18,14 +18,14 @@ visibility (CLASS) plays no part.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
 
 Kind = Literal["BUSY", "TENTATIVE", "UNAVAILABLE"]
 """FBTYPE of RFC 5545 3.2.9: BUSY, BUSY-TENTATIVE, BUSY-UNAVAILABLE. The strongest first."""
-KINDS: tuple[Kind, ...] = ("BUSY", "TENTATIVE", "UNAVAILABLE")
+KINDS: Final[tuple[Kind, ...]] = ("BUSY", "TENTATIVE", "UNAVAILABLE")
 
 Failure = Literal["not_found"]
 
