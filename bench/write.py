@@ -6,16 +6,17 @@
 | bookings | the same with a room for half an hour that nobody has |
 | free/busy | the busy times of 20 and 200 people in one month |
 
-Bare SQL knows no rule: it inserts the rows that ours inserts, in one transaction, and for free/busy it sends ours' own
-statement and leaves the answer undecoded. Both pay for the triggers of the change log. They take turns, slice by slice,
-with 1, 8 and 32 clients in one process on one pool; on one calendar or room, and spread over many. Nothing is
-synchronised to the disk: what is compared is work. About three minutes.
+Bare SQL knows no rule: it inserts the rows that ours inserts, in one transaction; for free/busy it fetches start and
+end of every event that these people are invited to, series neither expanded nor joined. Both writers pay for the
+triggers of the change log. They take turns, slice by slice, with 1, 8 and 32 clients in one process on one pool; on one
+calendar or room, and spread over many. Nothing is synchronised to the disk: what is compared is work. About five
+minutes.
 """
 
 import asyncio
 import itertools
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter, process_time
@@ -31,9 +32,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.micro.run import commit, machine
 from bench.served import Served, median, served
-from tests.filled import SMALL
+from tests.filled import SMALL, Kind, id_of
 from tests.integration.rows import a_calendar, a_room, a_user, viewing
 from yotei.events import draft, read, write
+from yotei.events.window import Window
+from yotei.scheduling.freebusy import Subjects
+from yotei.scheduling.read import free_busy
 from yotei.storage.ids import uuid7
 from yotei.storage.pool import Database, Transaction, pool_size_default
 from yotei.storage.statements import Statement
@@ -46,6 +50,8 @@ WARM_UP: Final = 1
 SPREAD: Final = 64
 """Calendars, rooms and people that spread writes go to."""
 ATTENDEES: Final = 5
+PEOPLE: Final = (20, 200)
+"""Whose free/busy is asked for at once."""
 HALF_HOUR: Final = timedelta(minutes=30)
 
 _insert_event: Final = Statement(
@@ -71,6 +77,14 @@ _insert_reservation: Final = Statement(
     "values ($1, $2, $3, $4, $5, tstzrange($4, $5)) "
     "on conflict on constraint reservations_no_double_booking do nothing",
     "the row of its room",
+)
+
+_select_times: Final = Statement(
+    "bench.select_times",
+    "select a.user_id, e.start_time, e.end_time from attendees a join events e on e.id = a.event_id "
+    "where a.user_id = any($1::uuid[]) and a.response_status <> 'DECLINED' "
+    "and e.deleted_at is null and e.start_time < $3 and e.span_end > $2",
+    "when people are invited to something",
 )
 
 Once = Callable[[int], Awaitable[None]]
@@ -148,6 +162,22 @@ def bare(database: Database, world: World, *, is_spread: bool, is_booking: bool)
     return once
 
 
+def our_times(database: Database, filled: Served, people: Sequence[UUID]) -> Once:
+    window = Window(filled.month_start, filled.month_end, ZoneInfo("UTC"))
+
+    async def once(_: int) -> None:
+        await free_busy(database, viewing(filled.owner_id), Subjects(user_ids=tuple(people)), window)
+
+    return once
+
+
+def bare_times(database: Database, filled: Served, people: Sequence[UUID]) -> Once:
+    async def once(_: int) -> None:
+        assert await database.fetch(_select_times, list(people), filled.month_start, filled.month_end)
+
+    return once
+
+
 async def slice_of(once: Once, clients: int) -> tuple[float, float]:
     """Operations a second, and CPU milliseconds for each, of so many clients at once for a while."""
     until, count = perf_counter() + SLICE_S, 0
@@ -181,20 +211,28 @@ async def measure(filled: Served) -> list[dict[str, object]]:
         made = await world(database, datetime.now(UTC))
         for is_booking, is_spread, clients in itertools.product((False, True), (False, True), CLIENTS):
             way = {"is_spread": is_spread, "is_booking": is_booking}
-            mine, theirs, ratio = await compare(ours(database, made, **way), bare(database, made, **way), clients)
-            lines.append(
-                {
-                    "case": "bookings" if is_booking else "writes",
-                    "on": "spread" if is_spread else "one room" if is_booking else "one calendar",
-                    "clients": clients,
-                    "per_s": round(mine.per_s),
-                    "cpu_ms": round(mine.cpu_ms, 2),
-                    "bare_per_s": round(theirs.per_s),
-                    "bare_cpu_ms": round(theirs.cpu_ms, 2),
-                    "ratio": round(ratio, 2),
-                }
-            )
+            compared = await compare(ours(database, made, **way), bare(database, made, **way), clients)
+            case = "bookings" if is_booking else "writes"
+            on = "spread" if is_spread else "one room" if is_booking else "one calendar"
+            lines.append(_line(case, on, clients, *compared))
+        for count in PEOPLE:
+            people = [id_of(Kind.USER, n * filled.size.users // count) for n in range(count)]
+            compared = await compare(our_times(database, filled, people), bare_times(database, filled, people), 1)
+            lines.append(_line("free/busy", f"{count} people, a month", 1, *compared))
     return lines
+
+
+def _line(case: str, on: str, clients: int, mine: Measured, theirs: Measured, ratio: float) -> dict[str, object]:
+    return {
+        "case": case,
+        "on": on,
+        "clients": clients,
+        "per_s": round(mine.per_s, 1),
+        "cpu_ms": round(mine.cpu_ms, 2),
+        "bare_per_s": round(theirs.per_s, 1),
+        "bare_cpu_ms": round(theirs.cpu_ms, 2),
+        "ratio": round(ratio, 2),
+    }
 
 
 async def _run() -> list[dict[str, object]]:
