@@ -1,22 +1,10 @@
 """What clients sent and what they were answered: all that the checks know of the clients' side."""
 
 from datetime import datetime
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import msgspec
-
-EDITED: Final = ("calendar_id", "title", "start_time", "end_time", "status", "rrule", "exdates", "emails", "rooms")
-"""What of an event is compared. Of a series the rooms are left out: they are those of its instances."""
-
-
-class Outcome(Enum):
-    """Done and told so; not done and told so; nobody knows."""
-
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
 
 
 class SeenGuest(msgspec.Struct, frozen=True):
@@ -24,7 +12,6 @@ class SeenGuest(msgspec.Struct, frozen=True):
 
     email: str
     response_status: str
-    is_optional: bool
 
 
 class SeenRoom(msgspec.Struct, frozen=True):
@@ -57,61 +44,41 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     def emails(self) -> frozenset[str]:
         return frozenset(one.email for one in self.attendees)
 
-    @property
-    def rooms(self) -> frozenset[UUID] | None:
-        """None for a series."""
-        return None if self.rrule is not None else frozenset(one.id for one in self.resources)
-
-    def fields(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in EDITED}
-
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """An operation, as a request, and what of it the checks have to know.
 
-    `target` is the event that it is addressed to; `changes` names those of `EDITED` that it may change there. `mark`
-    is the description of what it makes, by which that is found again. `moves`: it may change a time, and so reset
-    answers. `named`: only these stay invited. `elsewhere`: it writes events that its answer does not show.
+    `target` is the event that it is addressed to; `may_write` names the columns that it may change there. `asks_again`:
+    it may change a time, and so reset answers. `response` is the answer that somebody (`email`) gives to an invitation.
     """
 
     what: str
     method: str
     path: str
     body: Any = None
+    if_match: str | None = None
     target: UUID | None = None
-    changes: frozenset[str] = frozenset()
-    mark: str | None = None
-    moves: bool = False
-    named: frozenset[str] | None = None
-    uninvites: str | None = None
+    may_write: frozenset[str] = frozenset()
+    asks_again: bool = False
     response: str | None = None
     email: str | None = None
-    recurrence_id: datetime | None = None
-    elsewhere: bool = False
-
-    @property
-    def edits(self) -> bool:
-        """Whether it writes a new version of what it answers."""
-        return bool(self.changes)
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that was sent. Times are of the one clock of all clients; `key` names those that are the same."""
+    """A request and how it ended: `status` 2xx is an acknowledgement. `key` is its Idempotency-Key; `body_hash` that of
+    the bytes of the answer. `sent` counts how often it was sent before there was one."""
 
     order: Order
-    client: int
-    key: str | None = None
-    started_s: float = 0.0
-    ended_s: float = 0.0
-    outcome: Outcome = Outcome.ACKNOWLEDGED
-    status: int = 0
-    code: str | None = None
-    detail: str | None = None
-    may_try_again: bool = False
-    hash: bytes = b""
-    seen: Seen | None = None
-    etag: str | None = None
+    user_id: UUID
+    key: str
+    sent: int
+    started_s: float
+    ended_s: float
+    status: int
+    code: str | None
+    body_hash: bytes
+    seen: Seen | None
 
     @property
-    def is_done(self) -> bool:
-        return self.outcome is Outcome.ACKNOWLEDGED
+    def is_acknowledged(self) -> bool:
+        return 200 <= self.status < 300

@@ -1,0 +1,91 @@
+"""`make race`: many clients, two servers, one PostgreSQL, and whether anything was booked twice or lost.
+
+    python -m tests.stress.race --seconds 60 --seed 1
+
+Clients do what comes to their mind on the same events and rooms, while readers follow the sync feed from wherever they
+are. Ends with one line, and with exit code 1 unless all of it is 0.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from tests.stress import checks, clients, rows, servers, world
+from tests.stress.clients import Client
+from tests.stress.feed import Reader
+from tests.stress.operations import Board
+from tests.stress.records import Sent
+from tests.stress.servers import Served
+
+CLIENTS: Final = 32
+ROOMS: Final = 200
+CALENDARS: Final = 12
+HANG_UPS: Final = 0.01
+"""The part of requests in the middle of which the client hangs up, to send them again."""
+TOLD_MAX: Final = 20
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What was sent, and what is wrong."""
+
+    sent: Sequence[Sent]
+    faults: Sequence[checks.Fault]
+    deadlocks: int
+
+    @property
+    def line(self) -> str:
+        count = Counter(one.kind for one in self.faults)
+        errors = count.pop(checks.Kind.ERROR, 0)
+        overlaps = count.pop(checks.Kind.OVERLAP, 0)
+        return f"operations {len(self.sent)}, overlaps {overlaps}, lost {count.total()}, errors {errors}"
+
+
+async def race(
+    served: Served, seconds: float, seed: int, *, people: int = CLIENTS, rooms: int = ROOMS, calendars: int = CALENDARS
+) -> Outcome:
+    """A race on an empty migrated database that is served."""
+    place = await world.make(
+        served.url, people=people, calendars=calendars, rooms=rooms, seed=seed, now=datetime.now(UTC)
+    )
+    board = Board()
+    ports = served.ports
+    racers = [
+        Client(place, board, person, ports[n % len(ports)], f"{seed} client {n}", hang_ups=HANG_UPS)
+        for n, person in enumerate(place.people)
+    ]
+    readers = [Reader(place, port, f"{seed} reader {port}") for port in ports]
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for work in (*(one.run for one in racers), *(one.run for one in readers)):
+            tasks.create_task(work(stop))
+        await asyncio.sleep(seconds)
+        stop.set()
+    copies = [copy for one in readers for copy in await one.finish()]
+    found = await rows.read(served.url)
+    sent = clients.records(racers)
+    return Outcome(sent, checks.faults(sent, found, copies), found.deadlocks)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    with servers.database() as url, servers.servers(url) as served:
+        outcome = asyncio.run(race(served, asked.seconds, asked.seed))
+    print(checks.summary(outcome.sent))
+    print(f"deadlocks in PostgreSQL, begun anew: {outcome.deadlocks}")
+    for fault in outcome.faults[:TOLD_MAX]:
+        print(f"{fault.kind.value}: {fault.text}")
+    print(outcome.line)
+    sys.exit(bool(outcome.faults))
+
+
+if __name__ == "__main__":
+    main()
