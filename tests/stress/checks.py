@@ -23,7 +23,8 @@ from tests.stress.rows import Event, Logged, Reservation, Rows
 
 COLUMNS: Final = ("calendar_id", "title", "start_time", "end_time", "status", "rrule", "exdates")
 """Columns of `events` that are compared with what answers showed."""
-SERVER_ERROR: Final = 500
+TOLD_MAX: Final = 20
+"""Faults that are told in words; all are counted."""
 REFUSALS: Final = frozenset(
     {
         (400, "invalid_request"),
@@ -59,8 +60,17 @@ class Fault(msgspec.Struct, frozen=True):
     text: str
 
 
-def faults(sent: Sequence[Sent], rows: Rows, copies: Sequence[Copy]) -> list[Fault]:
-    """All that is wrong after a run."""
+class Evidence(msgspec.Struct, frozen=True):
+    """What a run left: what clients were told, what is in the database, what readers of the feed hold."""
+
+    sent: Sequence[Sent]
+    rows: Rows
+    copies: Sequence[Copy]
+
+
+def faults(evidence: Evidence) -> list[Fault]:
+    """All that is wrong."""
+    sent, rows, copies = evidence.sent, evidence.rows, evidence.copies
     return [
         *(Fault(Kind.OVERLAP, text) for text in rows.overlaps),
         *_answers(sent),
@@ -73,14 +83,25 @@ def faults(sent: Sequence[Sent], rows: Rows, copies: Sequence[Copy]) -> list[Fau
     ]
 
 
-def summary(sent: Sequence[Sent]) -> str:
-    """What was done how often, for people."""
-    done = Counter(one.order.what for one in sent if one.is_acknowledged)
-    refused = Counter(f"{one.status} {one.code}" for one in sent if not one.is_acknowledged)
-    return "\n".join(
+def summary(evidence: Evidence, found: Sequence[Fault]) -> str:
+    """What was done how often, and the first things that are wrong, for people."""
+    sent = evidence.sent
+    counts = {
+        "done": Counter(one.order.what for one in sent if one.is_acknowledged),
+        "refused": Counter(f"{one.status} {one.code}" for one in sent if not one.is_acknowledged),
+        "otherwise": {
+            "sent again": sum(one.sent > 1 for one in sent),
+            "deadlocks in PostgreSQL": evidence.rows.deadlocks,
+            "events": len(evidence.rows.events),
+            "rows of the log": len(evidence.rows.log),
+            "copies by the feed": len(evidence.copies),
+        },
+    }
+    lines = [
         f"{title}: {', '.join(f'{name} {count}' for name, count in sorted(counted.items()))}"
-        for title, counted in (("done", done), ("refused", refused))
-    )
+        for title, counted in counts.items()
+    ]
+    return "\n".join((*lines, *(f"{one.kind.value}: {one.text}" for one in found[:TOLD_MAX])))
 
 
 def _answers(sent: Iterable[Sent]) -> Iterator[Fault]:

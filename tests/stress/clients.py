@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
@@ -21,7 +20,7 @@ from tests.stress.world import Person, World
 
 PATIENCE_S: Final = 60.0
 """For one operation, the time that a server takes to come up again included."""
-PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.2
 HANG_UP_S_MAX: Final = 0.03
 
 _seen: Final = msgspec.json.Decoder(Seen)
@@ -110,18 +109,5 @@ class Client:
         )
 
 
-async def run_for(clients: Sequence[Client], seconds: float) -> None:
-    """All clients at once, for so long."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, stop.set)
-    async with asyncio.TaskGroup() as tasks:
-        for one in clients:
-            tasks.create_task(one.run(stop))
-
-
 def records(clients: Sequence[Client]) -> list[Sent]:
     return [record for one in clients for record in one.records]
-
-
-def by_key(sent: Sequence[Sent]) -> dict[tuple[UUID, str], Sent]:
-    return {(one.user_id, one.key): one for one in sent}

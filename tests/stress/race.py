@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-import msgspec
-
 from tests.stress import checks, clients, rows, servers, world
+from tests.stress.checks import Evidence, Fault, Kind
 from tests.stress.clients import Client
 from tests.stress.feed import Reader
 from tests.stress.operations import Board
-from tests.stress.records import Sent
 from tests.stress.servers import Served
 
 CLIENTS: Final = 32
@@ -28,27 +26,11 @@ ROOMS: Final = 200
 CALENDARS: Final = 12
 HANG_UPS: Final = 0.01
 """The part of requests in the middle of which the client hangs up, to send them again."""
-TOLD_MAX: Final = 20
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What was sent, and what is wrong."""
-
-    sent: Sequence[Sent]
-    faults: Sequence[checks.Fault]
-    deadlocks: int
-
-    @property
-    def line(self) -> str:
-        count = Counter(one.kind for one in self.faults)
-        errors = count.pop(checks.Kind.ERROR, 0)
-        overlaps = count.pop(checks.Kind.OVERLAP, 0)
-        return f"operations {len(self.sent)}, overlaps {overlaps}, lost {count.total()}, errors {errors}"
 
 
 async def race(
     served: Served, seconds: float, seed: int, *, people: int = CLIENTS, rooms: int = ROOMS, calendars: int = CALENDARS
-) -> Outcome:
+) -> Evidence:
     """A race on an empty migrated database that is served."""
     place = await world.make(
         served.url, people=people, calendars=calendars, rooms=rooms, seed=seed, now=datetime.now(UTC)
@@ -67,9 +49,13 @@ async def race(
         await asyncio.sleep(seconds)
         stop.set()
     copies = [copy for one in readers for copy in await one.finish()]
-    found = await rows.read(served.url)
-    sent = clients.records(racers)
-    return Outcome(sent, checks.faults(sent, found, copies), found.deadlocks)
+    return Evidence(clients.records(racers), await rows.read(served.url), copies)
+
+
+def closing_line(evidence: Evidence, faults: Sequence[Fault]) -> str:
+    count = Counter(one.kind for one in faults)
+    errors, overlaps = count.pop(Kind.ERROR, 0), count.pop(Kind.OVERLAP, 0)
+    return f"operations {len(evidence.sent)}, overlaps {overlaps}, lost {count.total()}, errors {errors}"
 
 
 def main() -> None:
@@ -78,13 +64,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with servers.database() as url, servers.servers(url) as served:
-        outcome = asyncio.run(race(served, asked.seconds, asked.seed))
-    print(checks.summary(outcome.sent))
-    print(f"deadlocks in PostgreSQL, begun anew: {outcome.deadlocks}")
-    for fault in outcome.faults[:TOLD_MAX]:
-        print(f"{fault.kind.value}: {fault.text}")
-    print(outcome.line)
-    sys.exit(bool(outcome.faults))
+        evidence = asyncio.run(race(served, asked.seconds, asked.seed))
+    faults = checks.faults(evidence)
+    print(checks.summary(evidence, faults))
+    print(closing_line(evidence, faults))
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+"""A short race that the tests of this folder share."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+
+from tests.conftest import PostgresFactory
+from tests.stress.checks import Evidence
+from tests.stress.race import race
+from tests.stress.servers import Served, servers
+
+SHORT_S: Final = 2.5
+
+
+class Raced:
+    """What a short race left, and the address of the database that it was run on."""
+
+    def __init__(self, evidence: Evidence, url: str) -> None:
+        self.evidence = evidence
+        self.url = url
+
+
+@pytest.fixture(scope="package")
+async def raced(postgres: PostgresFactory) -> AsyncIterator[Raced]:
+    url = await postgres.migrated()
+    with servers(url) as served:
+        yield Raced(await race(Served(served.ports, url), SHORT_S, seed=1, people=16, rooms=40, calendars=4), url)
+    await postgres.drop(url)
