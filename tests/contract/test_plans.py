@@ -261,6 +261,13 @@ async def test_an_answer_to_an_invitation_finds_its_row_by_event(connection: Con
     assert all(one.led_by("attendees_pkey") or one.led_by("attendees_user") for one in found)
 
 
+async def test_an_answer_to_the_exceptions_of_a_series_finds_them_by_series(connection: Connection) -> None:
+    found = await plans(connection, EVENTS["answer_exceptions"], event(100), user(9), "ACCEPTED", None)
+
+    check(found, events_series=["series_id"])
+    assert all(one.led_by("attendees_pkey") or one.led_by("attendees_user") for one in found)
+
+
 async def test_availability_is_led_by_resource_and_blocked_period_in_the_index_that_forbids_double_booking(
     connection: Connection,
 ) -> None:

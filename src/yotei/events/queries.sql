@@ -119,14 +119,25 @@ select pg_current_snapshot()::text as snapshot, (select rows from counted) as ro
        (select coalesce(json_agg(s), '[]') from shown s)::text as events
 
 -- name: answer_invitation
--- One person's answer to an event that is there: touches one row of attendees (HOT), not the event; for a series also those
--- of its exceptions.
+-- One person's answer to an event that is there: touches one row of attendees (HOT), not the event. The share lock is on what
+-- `lock_for_writing` locks: an answer and an edit take turns, answers do not wait for each other. Says whether the event
+-- recurs.
+with locked as materialized (
+  select m.id from events m where m.id = (select coalesce(e.series_id, e.id) from events e where e.id = $1::uuid) for share
+)
 update attendees a
 set response_status = $3::text, comment = $4::text, responded_at = now()
-from events e
+from locked, events e
 join calendars c on c.id = e.calendar_id
-where a.event_id in (select $1::uuid union all select o.id from events o where o.series_id = $1) and a.user_id = $2::uuid
-  and e.id = a.event_id and e.deleted_at is null and c.deleted_at is null
+where a.event_id = $1 and a.user_id = $2::uuid and e.id = $1 and e.deleted_at is null and c.deleted_at is null
+returning e.rrule is not null or e.rdates <> '{}' as recurs
+
+-- name: answer_exceptions
+-- The same answer to the exceptions of a series, after its lock was waited for: the last one may have been made meanwhile.
+update attendees a
+set response_status = $3::text, comment = $4::text, responded_at = now()
+from events o
+where o.series_id = $1::uuid and o.deleted_at is null and a.event_id = o.id and a.user_id = $2::uuid
 returning a.event_id
 
 -- name: lock_import

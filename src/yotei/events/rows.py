@@ -267,9 +267,16 @@ async def select_history(
 
 async def answer_invitation(
     source: Source, event_id: UUID, user_id: UUID, response_status: str, comment: str | None
-) -> bool:
-    """Whether there was an invitation to answer."""
-    return bool(await source.fetch(_SQL["answer_invitation"], event_id, user_id, response_status, comment))
+) -> bool | None:
+    """Whether the event is a series; None when there was no invitation to answer."""
+    row = await source.fetchrow(_SQL["answer_invitation"], event_id, user_id, response_status, comment)
+    return None if row is None else row["recurs"]
+
+
+async def answer_exceptions(
+    source: Source, series_id: UUID, user_id: UUID, response_status: str, comment: str | None
+) -> None:
+    await source.fetch(_SQL["answer_exceptions"], series_id, user_id, response_status, comment)
 
 
 async def lock_import(source: Source, calendar_id: UUID) -> bool:

@@ -10,7 +10,8 @@ Locks, in this order and by id: calendars (key share), masters of series and sin
 bookings (the others: key share), reservations by resource, unit and start, then the rest. PostgreSQL decides last:
 where somebody was faster the transaction is begun anew (`Outrun`) and finds out what is there now.
 
-An answer to an invitation alone is no such thing: it touches the attendee's row and nothing else.
+An answer to an invitation alone is no such thing: it touches the attendee's row and nothing else. It shares the lock of
+the event with other answers, and takes turns with edits: who is asked again, or copied to an exception, is known.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -124,13 +125,16 @@ async def answer_invitation(
     tx: Source, viewer: Viewer, event_id: UUID, response_status: ResponseStatus, comment: str | None
 ) -> None:
     """The viewer's own answer to an event or a whole series, its exceptions included: rows of `attendees`, never the
-    event. Problem `not_found` without an invitation."""
+    event. Problem `not_found` without an invitation. One statement, one more for a series."""
     viewer.need(SCOPE)
     problem = unwritable(Respond(event_id=event_id, response_status=response_status, comment=comment))
     if problem is not None:
         raise problem
-    if not await rows.answer_invitation(tx, event_id, viewer.user_id, response_status, comment):
+    recurs = await rows.answer_invitation(tx, event_id, viewer.user_id, response_status, comment)
+    if recurs is None:
         raise not_found("invitation")
+    if recurs:
+        await rows.answer_exceptions(tx, event_id, viewer.user_id, response_status, comment)
 
 
 async def delete_calendar(
