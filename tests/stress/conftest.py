@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import PostgresFactory
 from tests.stress.checks import Evidence
 from tests.stress.race import race
-from tests.stress.servers import Served, servers
+from tests.stress.servers import servers
 
-SHORT_S: Final = 2.5
+OPERATIONS: Final = 600
 
 
 class Raced:
@@ -25,5 +25,6 @@ class Raced:
 async def raced(postgres: PostgresFactory) -> AsyncIterator[Raced]:
     url = await postgres.migrated()
     with servers(url) as served:
-        yield Raced(await race(Served(served.ports, url), SHORT_S, seed=1, people=16, rooms=40, calendars=4), url)
+        evidence = await race(served, 1, operations=OPERATIONS, people=16, rooms=40, calendars=4)
+        yield Raced(evidence, url)
     await postgres.drop(url)

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from tests.stress.records import Seen
-from tests.stress.wire import Wire
+from tests.stress.wire import NoAnswer, Wire
 from tests.stress.world import World
 
 COPIES_MAX: Final = 5
@@ -58,7 +58,12 @@ class Copy:
     async def pull(self, wire: Wire, limit: int) -> bool:
         """Read one page; whether there is more of it."""
         query = urlencode({"since": self.position, "limit": limit})
-        answer = await wire.ask("GET", f"/api/calendars/{self.calendar_id}/changes?{query}")
+        path = f"/api/calendars/{self.calendar_id}/changes?{query}"
+        try:
+            answer = await wire.ask("GET", path)
+        except NoAnswer:
+            # The server hangs up on who has been silent for a while.
+            answer = await wire.ask("GET", path)
         if answer.status != 200:
             raise FeedRefused(f"{answer.status} {answer.body.decode()}")
         page = _page.decode(answer.body)

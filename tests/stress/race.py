@@ -9,6 +9,7 @@ are. Ends with one line, and with exit code 1 unless all of it is 0.
 import argparse
 import asyncio
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,14 +25,22 @@ from tests.stress.servers import Served
 CLIENTS: Final = 32
 ROOMS: Final = 200
 CALENDARS: Final = 12
+LOOK_EVERY_S: Final = 0.05
 HANG_UPS: Final = 0.01
 """The part of requests in the middle of which the client hangs up, to send them again."""
 
 
 async def race(
-    served: Served, seconds: float, seed: int, *, people: int = CLIENTS, rooms: int = ROOMS, calendars: int = CALENDARS
+    served: Served,
+    seed: int,
+    *,
+    seconds: float = 0.0,
+    operations: int = 0,
+    people: int = CLIENTS,
+    rooms: int = ROOMS,
+    calendars: int = CALENDARS,
 ) -> Evidence:
-    """A race on an empty migrated database that is served."""
+    """A race on an empty migrated database that is served, for so long, and for so many operations at least."""
     place = await world.make(
         served.url, people=people, calendars=calendars, rooms=rooms, seed=seed, now=datetime.now(UTC)
     )
@@ -46,9 +55,11 @@ async def race(
     async with asyncio.TaskGroup() as tasks:
         for work in (*(one.run for one in racers), *(one.run for one in readers)):
             tasks.create_task(work(stop))
-        await asyncio.sleep(seconds)
+        ends_s = time.monotonic() + seconds
+        while time.monotonic() < ends_s or sum(len(one.records) for one in racers) < operations:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_EVERY_S)
         stop.set()
-    copies = [copy for one in readers for copy in await one.finish()]
+    copies = [copy for found in await asyncio.gather(*(one.finish() for one in readers)) for copy in found]
     return Evidence(clients.records(racers), await rows.read(served.url), copies)
 
 
@@ -64,7 +75,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with servers.database() as url, servers.servers(url) as served:
-        evidence = asyncio.run(race(served, asked.seconds, asked.seed))
+        evidence = asyncio.run(race(served, asked.seed, seconds=asked.seconds))
     faults = checks.faults(evidence)
     print(checks.summary(evidence, faults))
     print(closing_line(evidence, faults))

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import structlog
 from asyncpg import Record
 
 from yotei.errors import Code, Problem
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     _AsyncpgConnection = asyncpg.Connection[Record]
 else:
     _AsyncpgConnection = asyncpg.Connection
+
+log = structlog.get_logger(__name__)
 
 SERVER_VERSION_MIN: Final = 15
 # Connections of one pool die at ages that differ by this part of their life time, not all at once.
@@ -177,8 +180,9 @@ class _Meter:
         finally:
             self._add(name, (time.perf_counter() - started_s) * 1000, failed)
 
-    def note_retry(self, sqlstate: str | None) -> None:
-        self._add(f"transaction.retry.{sqlstate}", 0.0, True)
+    def note_retry(self, sqlstate: str | None, *, is_last: bool) -> None:
+        """One attempt that came to nothing: it is begun anew, or given up when it was the last."""
+        self._add(f"transaction.{'given_up' if is_last else 'retry'}.{sqlstate}", 0.0, True)
 
     def _add(self, name: str, elapsed_ms: float, failed: bool) -> None:
         stats = self.statements.get(name)
@@ -338,7 +342,9 @@ class Database:
     async def run(self, work: Callable[[Transaction], Awaitable[Answer]], actor_id: UUID | None = None) -> Answer:
         """`work` in a transaction, begun anew a bounded number of times when PostgreSQL asks for that.
 
-        So `work` may run more than once: it must do nothing outside of the database.
+        So `work` may run more than once: it must do nothing outside of the database. Attempts are counted in
+        `statement_stats` as `transaction.retry.<sqlstate>`, those after which it gave up as
+        `transaction.given_up.<sqlstate>`.
         """
         ledger = budget.current()
         sent = ledger.statements if ledger is not None else 0
@@ -347,10 +353,12 @@ class Database:
                 async with self.transaction(actor_id) as transaction:
                     return await work(transaction)
             except RETRYABLE as error:
-                self._meter.note_retry(error.sqlstate)
+                is_last = attempt == TRANSACTION_ATTEMPTS_MAX
+                self._meter.note_retry(error.sqlstate, is_last=is_last)
                 if ledger is not None:
                     ledger.begin_anew(sent)
-                if attempt == TRANSACTION_ATTEMPTS_MAX:
+                if is_last:
+                    log.warning("transaction_given_up", sqlstate=error.sqlstate, attempts=attempt)
                     raise Problem(
                         Code.UNAVAILABLE,
                         "Too many changes to the same things at once; try again.",

@@ -88,7 +88,7 @@ async def done_or_waiting(database: Database, task: "asyncio.Task[None]") -> Non
     """Until the task has ended, or stands before a lock."""
     async with asyncio.timeout(30):
         while not task.done() and not await database.fetch(WAITING):
-            await asyncio.sleep(0.001)
+            pass
 
 
 class Interrupted:

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from tests.conftest import Budget, PostgresFactory
 from yotei.errors import Code, Problem
@@ -13,6 +14,7 @@ from yotei.storage.pool import (
     TRANSACTION_ATTEMPTS_MAX,
     Database,
     DatabaseNotPrepared,
+    Outrun,
     Transaction,
     pool_size_default,
 )
@@ -165,19 +167,46 @@ async def test_deadlocked_transactions_are_run_again(database: Database) -> None
     assert database.statement_stats()["transaction.retry.40P01"].count == 1
 
 
-async def test_retries_are_bounded_and_end_in_unavailable(database: Database) -> None:
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+async def test_retries_are_bounded_counted_and_end_in_unavailable(database: Database, sqlstate: str) -> None:
     attempts = 0
 
     async def work(transaction: Transaction) -> None:
         nonlocal attempts
         attempts += 1
-        await transaction.execute(sql("do $$ begin raise exception 'again' using errcode = '40001'; end $$"))
+        await transaction.execute(sql(f"do $$ begin raise exception 'again' using errcode = '{sqlstate}'; end $$"))
 
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Problem) as refused, capture_logs() as logs:
         await database.run(work)
 
     assert attempts == TRANSACTION_ATTEMPTS_MAX
     assert refused.value.code is Code.UNAVAILABLE
+    assert refused.value.retry_after_s is not None
+    stats = database.statement_stats()
+    assert stats[f"transaction.retry.{sqlstate}"].count == TRANSACTION_ATTEMPTS_MAX - 1
+    assert stats[f"transaction.given_up.{sqlstate}"].count == 1
+    assert [(one["event"], one["sqlstate"], one["attempts"]) for one in logs] == [
+        ("transaction_given_up", sqlstate, TRANSACTION_ATTEMPTS_MAX)
+    ]
+
+
+async def test_who_was_outrun_looks_again_in_a_new_transaction(database: Database) -> None:
+    person = uuid4()
+    snapshots = []
+
+    async def work(transaction: Transaction) -> None:
+        row = await transaction.fetchrow(sql("select pg_current_xact_id()::text as xid"))
+        assert row is not None
+        snapshots.append(row["xid"])
+        await transaction.execute(USER, person, "a@example.org", "A")
+        if len(snapshots) < 3:
+            raise Outrun
+
+    await database.run(work)
+
+    assert len(set(snapshots)) == 3
+    assert database.statement_stats()["transaction.retry.outrun"].count == 2
+    assert len(await database.fetch(sql("select from users where id = $1"), person)) == 1
 
 
 async def test_a_table_altered_under_a_cached_statement_is_no_error(database: Database) -> None:
