@@ -33,8 +33,11 @@ CLIENTS: Final = 16
 ROOMS: Final = 60
 CALENDARS: Final = 6
 WORKERS: Final = 2
-PEACE_S: Final = (0.2, 1.0)
+VICTIMS: Final = ("the server", "the server", "the server", "all", "all", "a worker", "a backend", "PostgreSQL")
+"""Each of them in turn, in an order drawn anew each time."""
+PEACE_S: Final = (0.3, 1.5)
 """Between a server that is ready and the next kill."""
+START_S_MAX: Final = 60.0
 UNAVAILABLE: Final = 503
 
 
@@ -81,10 +84,12 @@ class _Killer:
         self.kills: Counter[str] = Counter()
         self._place = place
         self._chance = chance
+        self._next: list[str] = []
         self._server: Server | None = None
 
     def start(self) -> None:
-        self._server = self._place.start(YOTEI_SERVER_WORKERS=f"{WORKERS}").ready()
+        self._server = self._place.start(YOTEI_SERVER_WORKERS=f"{WORKERS}")
+        self._await_ready()
 
     def stop(self) -> None:
         assert self._server is not None
@@ -93,7 +98,8 @@ class _Killer:
 
     def strike(self) -> None:
         assert self._server is not None
-        what = self._chance.choices(("a worker", "the server", "a backend", "PostgreSQL", "all"), (1, 3, 1, 1, 2))[0]
+        self._next = self._next or self._chance.sample(VICTIMS, len(VICTIMS))
+        what = self._next.pop()
         postgres = self._place.postmaster()
         workers = self._server.workers()
         if what == "a worker":
@@ -110,8 +116,18 @@ class _Killer:
         if what in ("the server", "all"):
             self.start()
         else:
-            until(lambda: len(self._server.workers()) >= WORKERS if self._server else False, "all workers are there")
-            self._server.ready()
+            self._await_ready()
+
+    def _await_ready(self) -> None:
+        server = self._server
+        assert server is not None
+        try:
+            until(lambda: len(server.workers()) >= WORKERS, "all workers are there", START_S_MAX)
+            server.ready()
+        except AssertionError as error:
+            log = (self._place.data_dir / "postgres.log").read_text()[-2_000:]
+            error.add_note(f"killed {self.kills}; {self._place.processes()}\n{server.out}\n{server.err}\n{log}")
+            raise
 
 
 def _kill(pids: Iterable[int]) -> None:
