@@ -31,7 +31,7 @@ PUT_FIRST: Final = Statement(
     name="tests.put_first", purpose="whose answers are read", sql="update users set email = $2 where id = $1"
 )
 SOME: Final = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 History = tuple[Plan, list[Edit]]
