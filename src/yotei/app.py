@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from yotei.api.rate import Buckets, rate_limited
 from yotei.api.rest import batch, calendars, changes, events, history, resources, scheduling, search, tokens, users
 from yotei.api.strict import strict
 from yotei.api.writing import KEY, REPLAYED, provide_writing
+from yotei.errors import Code, Problem
 from yotei.events import write as events_write
 from yotei.observe import log
 from yotei.settings import Settings
@@ -39,6 +41,9 @@ from yotei.storage import idempotency, maintenance
 from yotei.storage.pool import Database, pool_size_default
 
 MAINTENANCE_RETRY_S: Final = 60
+# How long a worker that starts waits for a database that is away; recovery after a crash can take minutes.
+DATABASE_AWAY_S_MAX: Final = 600.0
+DATABASE_RETRY_S: Final = 0.25
 # Between two batches of series that are booked further: there may be many, and requests come first.
 EXTEND_PAUSE_S: Final = 1.0
 
@@ -110,20 +115,7 @@ def doors(config: Settings) -> Litestar:
 def _storage(config: Settings) -> "type[AbstractAsyncContextManager[None]]":
     @asynccontextmanager
     async def storage(app: Litestar) -> AsyncIterator[None]:
-        assert config.database.url is not None, "the parent process names the database"
-        pool = config.pool
-        database = await Database.connect(
-            config.database.url,
-            size_min=pool.size_min,
-            size_max=max(1, pool.size_max // config.server.workers)
-            if pool.size_max
-            else pool_size_default(pool.database_cores, config.server.workers),
-            life_time_s=pool.life_time_s,
-            idle_time_s=pool.idle_time_s,
-            acquire_timeout_s=pool.acquire_timeout_s,
-            statement_cache_size=pool.statement_cache_size,
-            application_name="yotei",
-        )
+        database = await _connected(config)
         app.state.database = database
         upkeep = [asyncio.create_task(task(database, config)) for task in (_maintain, _extend_bookings)]
         try:
@@ -136,6 +128,36 @@ def _storage(config: Settings) -> "type[AbstractAsyncContextManager[None]]":
             await database.close()
 
     return storage  # type: ignore[return-value]
+
+
+async def _connected(config: Settings) -> Database:
+    """The pool of this worker. The parent has seen the database, so when it is away it is waited for: a worker that
+    ended would be started again and again, until the whole server is given up.
+
+    Raises Problem (unavailable) when it stays away, `DatabaseNotPrepared` at once.
+    """
+    url, pool = config.database.url, config.pool
+    assert url is not None, "the parent process names the database"
+    deadline_s = time.monotonic() + DATABASE_AWAY_S_MAX
+    while True:
+        try:
+            return await Database.connect(
+                url,
+                size_min=pool.size_min,
+                size_max=max(1, pool.size_max // config.server.workers)
+                if pool.size_max
+                else pool_size_default(pool.database_cores, config.server.workers),
+                life_time_s=pool.life_time_s,
+                idle_time_s=pool.idle_time_s,
+                acquire_timeout_s=pool.acquire_timeout_s,
+                statement_cache_size=pool.statement_cache_size,
+                application_name="yotei",
+            )
+        except Problem as problem:
+            if problem.code is not Code.UNAVAILABLE or time.monotonic() >= deadline_s:
+                raise
+            logger.warning("database_awaited", cause=type(problem.__cause__).__name__)
+        await asyncio.sleep(DATABASE_RETRY_S)
 
 
 async def _maintain(database: Database, config: Settings) -> None:

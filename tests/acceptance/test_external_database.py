@@ -1,5 +1,7 @@
 """A PostgreSQL that somebody else runs: with a password, and behind PgBouncer with several workers."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,7 +9,7 @@ from tempfile import TemporaryDirectory
 import asyncpg
 import pytest
 
-from tests.acceptance.processes import Place, bearer, new_place, status
+from tests.acceptance.processes import Place, bearer, new_place, status, until
 from tests.conftest import FAST
 from tests.integration.storage.test_behind_pgbouncer import pooled_url  # noqa: F401, a fixture
 from yotei.storage.embedded import EmbeddedServer
@@ -81,3 +83,19 @@ def test_two_workers_serve_behind_pgbouncer(place: Place, pooled_url: str) -> No
     assert len(server.workers()) == 2
     assert server.stop() == 0
     assert not place.data_dir.exists()
+
+
+def test_a_worker_that_starts_while_the_database_is_away_waits_for_it(place: Place) -> None:
+    with TemporaryDirectory(prefix="yotei-") as folder, EmbeddedServer(Path(folder) / "d", options=FAST) as database:
+        server = place.start(YOTEI_DATABASE_URL=database.url).ready()
+        [worker] = server.workers()
+        database.stop()
+
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: server.err.count("database_awaited") >= 2, "a new worker waits")
+        database.start()
+
+        server.ready()
+        assert server.workers() != [worker]
+        assert server.stop() == 0
+        assert "Traceback" not in server.err
