@@ -18,7 +18,7 @@ from tests.stress.records import Order, Seen, Sent
 from tests.stress.wire import Answer, NoAnswer, Wire
 from tests.stress.world import Person, World
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 """For one operation, the time that a server takes to come up again included."""
 PAUSE_S: Final = 0.2
 HANG_UP_S_MAX: Final = 0.03

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.rest.served import admitted, problem, serve, settings, statements
 from tests.integration.rows import a_user
+from yotei import app
 from yotei.api.ops import health
 from yotei.storage import migrate
 from yotei.storage.pool import Database
@@ -101,7 +102,8 @@ async def test_without_the_database_callers_are_told_to_come_back_and_may(
     assert after.json() == before.json()
 
 
-async def test_a_worker_does_not_start_without_its_database(database_url: str) -> None:
+async def test_a_worker_does_not_start_without_its_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "DATABASE_AWAY_S_MAX", 0.0)
     async with a_line(database_url) as (line, url):
         await line.cut()
 
