@@ -20,7 +20,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from tests.acceptance.processes import Place, Server, children, new_place, until
+from tests.acceptance.processes import Place, Server, children, new_place, status, until
 from tests.stress import checks, clients, rows, world
 from tests.stress.checks import Evidence, Fault, Kind
 from tests.stress.clients import Client
@@ -88,8 +88,21 @@ class _Killer:
         self._server: Server | None = None
 
     def start(self) -> None:
-        self._server = self._place.start(YOTEI_SERVER_WORKERS=f"{WORKERS}")
-        self._await_ready()
+        """A server that serves. One that ends is started again: a server whose worker is killed twice within seconds
+        takes that for a fault of its own."""
+
+        def is_up() -> bool:
+            if self._server is None or self._server.process.poll() is not None:
+                self._server = self._place.start(YOTEI_SERVER_WORKERS=f"{WORKERS}")
+            return len(self._server.workers()) >= WORKERS and status(f"{self._place.base}/readyz") == 200
+
+        try:
+            until(is_up, "all is up again", START_S_MAX)
+        except AssertionError as error:
+            log = (self._place.data_dir / "postgres.log").read_text()[-2_000:]
+            said = "" if self._server is None else f"{self._server.out}\n{self._server.err}"
+            error.add_note(f"killed {self.kills}; {self._place.processes()}\n{said}\n{log}")
+            raise
 
     def stop(self) -> None:
         assert self._server is not None
@@ -113,21 +126,7 @@ class _Killer:
             _kill((self._server.pid, *workers, *((postgres, *children(postgres)) if what == "all" else ())))
             self._server.ended()
         self.kills[what] += 1
-        if what in ("the server", "all"):
-            self.start()
-        else:
-            self._await_ready()
-
-    def _await_ready(self) -> None:
-        server = self._server
-        assert server is not None
-        try:
-            until(lambda: len(server.workers()) >= WORKERS, "all workers are there", START_S_MAX)
-            server.ready()
-        except AssertionError as error:
-            log = (self._place.data_dir / "postgres.log").read_text()[-2_000:]
-            error.add_note(f"killed {self.kills}; {self._place.processes()}\n{server.out}\n{server.err}\n{log}")
-            raise
+        self.start()
 
 
 def _kill(pids: Iterable[int]) -> None:
