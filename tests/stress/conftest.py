@@ -10,7 +10,7 @@ from tests.stress.checks import Evidence
 from tests.stress.race import race
 from tests.stress.servers import servers
 
-OPERATIONS: Final = 600
+OPERATIONS: Final = 400
 
 
 class Raced:
