@@ -3,7 +3,7 @@ where these are, of the same type; objects have the fields of the values that th
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import pytest
@@ -18,12 +18,16 @@ from graphql import (
 from msgspec import inspect
 from strawberry.utils.str_converters import to_camel_case
 
+from yotei.api import scheduling as questions
 from yotei.api.graphql import inputs, schema
+from yotei.api.graphql.mutations import batch as batch_mutation
 from yotei.api.graphql.mutations import events as event_mutations
+from yotei.api.rest import batch as rest_batch
 from yotei.calendars import calendar as calendars
-from yotei.events import changes, draft
+from yotei.events import changes, draft, history
 from yotei.events import event as events
 from yotei.resources import resource as resources
+from yotei.scheduling import freebusy, meeting
 from yotei.storage.ids import uuid7
 from yotei.users import tokens
 from yotei.users import user as users
@@ -42,6 +46,10 @@ INPUTS: Final[list[tuple[str, type[msgspec.Struct], set[str]]]] = [
     ("CreateResourceInput", resources.NewResource, KEY),
     ("UpdateResourceInput", resources.ResourceFields, {*VERSIONED, "resourceId"}),
     ("CreateTokenInput", tokens.NewToken, set()),
+    ("FreeBusyInput", questions.FreeBusyQuestion, set()),
+    ("MeetingTimesInput", questions.MeetingQuestion, set()),
+    ("MeetingAttendeeInput", questions.MeetingAttendee, set()),
+    ("MeetingRoomsInput", questions.MeetingRooms, set()),
 ]
 
 # Input of GraphQL -> the operation on events; its `event` is laid flat.
@@ -70,6 +78,17 @@ OBJECTS: Final[list[tuple[str, type[msgspec.Struct]]]] = [
     ("User", users.Profile),
     ("Token", tokens.Token),
     ("Change", changes.Change),
+    ("HistoryEntry", history.Entry),
+    ("HistoryChange", history.Change),
+    ("FreeBusy", freebusy.FreeBusy),
+    ("PersonBusy", freebusy.PersonBusy),
+    ("ResourceBusy", freebusy.ResourceBusy),
+    ("BusyPeriod", freebusy.BusyPeriod),
+    ("MeetingTimes", meeting.MeetingTimes),
+    ("MeetingProposal", meeting.Proposal),
+    ("MeetingRoom", meeting.Room),
+    ("MeetingObstacle", meeting.Obstacle),
+    ("MeetingUnknown", meeting.Unknown),
 ]
 
 SCALARS: Final = {
@@ -112,10 +131,32 @@ def test_every_input_of_the_schema_is_held_against_something() -> None:
         *("DeleteResourceInput", "RestoreResourceInput", "SetResourceMemberInput", "RemoveResourceMemberInput"),
     }
     of_reading = {"EventFilters", "WeeklyPeriodInput"}
+    of_many = {"BatchInput", "OperationInput"}
 
     inputs = {name for name, one in schema.CORE.type_map.items() if isinstance(one, GraphQLInputObjectType)}
 
-    assert inputs == known | of_the_path | of_reading
+    assert inputs == known | of_the_path | of_reading | of_many
+
+
+def test_an_operation_of_a_batch_is_the_input_of_the_mutation_of_its_name() -> None:
+    operation = schema.CORE.type_map["OperationInput"]
+    mutation = schema.CORE.mutation_type
+    assert isinstance(operation, GraphQLInputObjectType)
+    assert mutation is not None
+
+    given = {name: get_named_type(field.type) for name, field in operation.fields.items()}
+
+    assert given == {name: get_named_type(mutation.fields[name].args["input"].type) for name in given}
+    assert {one.name for one in given.values()} == {"CreateEventInput", *(name for name, _ in OPERATIONS)}
+    assert {to_camel_case(name) for name in batch_mutation.OPERATIONS} == {*given}
+    assert {*batch_mutation.OPERATIONS.values()} == {*get_args(draft.AnyOperation)}
+
+
+def test_a_batch_is_that_of_rest() -> None:
+    given = schema.CORE.type_map["BatchInput"]
+    assert isinstance(given, GraphQLInputObjectType)
+
+    assert {*given.fields} == {to_camel_case(one) for one in rest_batch.Operations.__struct_fields__} | KEY | {"tz"}
 
 
 @pytest.mark.parametrize(("name", "struct"), OBJECTS, ids=[one[0] for one in OBJECTS])
@@ -181,6 +222,8 @@ def fits(told: GraphQLInputType, wanted: Any) -> bool:
     if isinstance(told, GraphQLList):
         return False
     if isinstance(wanted, inspect.LiteralType):
+        if all(isinstance(one, int) for one in wanted.values):
+            return name == "Int"
         values = {one.value for one in schema.CORE.type_map[name].values.values()}  # type: ignore[attr-defined]
         return values == set(wanted.values)
     if isinstance(wanted, inspect.StructType):

@@ -61,10 +61,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """Entries, the newest first. Nothing is known of what was before `reaches_back_to`; `after` is where the next page
-    goes on, None when there is none."""
+    """Entries, the newest first, with the place of each. Nothing is known of what was before `reaches_back_to`; `after`
+    is where the next page goes on, None when there is none."""
 
     entries: tuple[Entry, ...]
+    places: tuple[After, ...]
     reaches_back_to: datetime | None
     after: After | None
 
@@ -83,11 +84,12 @@ async def of_event(
     standing, reaches_back_to, found = await rows.select_history(source, viewer.user_id, event_id, place, limit + 1)
     _check(standing, viewer)
     shown = found[:limit]
-    last = shown[-1] if len(found) > limit else None
+    places = tuple(After(one.changed_at, int(one.transaction)) for one in shown)
     return History(
         tuple(Entry(one.changed_at.astimezone(zone), one.actor, tuple(_changes(one.lines))) for one in shown),
+        places,
         None if reaches_back_to is None else reaches_back_to.astimezone(zone),
-        None if last is None else After(last.changed_at, int(last.transaction)),
+        places[-1] if len(found) > limit else None,
     )
 
 

@@ -55,9 +55,10 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """What was found, in order, and where the next page goes on, None when there is none."""
+    """What was found, in order, with the place of each, and where the next page goes on, None when there is none."""
 
     events: tuple[Event, ...]
+    places: tuple[After, ...]
     after: After | None
 
 
@@ -87,16 +88,12 @@ async def search(source: Source, viewer: Viewer, query: Query, *, now: datetime)
     )
     if query.calendar_id is not None and not found.calendars:
         raise not_found("calendar")
-    places = found.places[: query.limit]
-    last = places[-1] if len(found.places) > query.limit else None
+    places = [After(one.in_title, one.span_end, one.id) for one in found.places[: query.limit]]
     stored = {one.id: one for one in found.events}
-    events = tuple(
-        seen(master(stored[place.id]), Access.FULL, query.zone)
-        for place in places
-        # The statement asks only for these; what it shows is decided here, as everywhere.
-        if access_to(stored[place.id], viewer.user_id) is Access.FULL
-    )
-    return Page(events, None if last is None else After(last.in_title, last.span_end, last.id))
+    # The statement asks only for these; what it shows is decided here, as everywhere.
+    shown = tuple(one for one in places if access_to(stored[one.id], viewer.user_id) is Access.FULL)
+    events = tuple(seen(master(stored[one.id]), Access.FULL, query.zone) for one in shown)
+    return Page(events, shown, places[-1] if len(found.places) > query.limit else None)
 
 
 def parse_words(text: str, field: str) -> tuple[str, ...]:

@@ -139,18 +139,25 @@ async def availability(
 
 
 async def availability_of(
-    source: Source, viewer: Viewer, ids: Sequence[UUID], start: datetime, end: datetime, *, slot_minutes: int = 0
+    source: Source,
+    viewer: Viewer,
+    ids: Sequence[UUID],
+    start: datetime,
+    end: datetime,
+    *,
+    slot_minutes: int = 0,
+    where: str = "body",
 ) -> list[Availability | None]:
     """When each of these is taken and free, in the order asked for, None where there is none. One statement.
 
-    Problem `invalid_window` when there are too many for so long a time.
+    Problem `invalid_window` when there are too many for so long a time; `where` that was given.
     """
     viewer.need("read")
     assert len(ids) <= BATCH_MAX
     days_max = RESOURCE_DAYS_MAX // len(ids)
     if end - start > timedelta(days=days_max, hours=26):
         raise invalid(
-            "body.end", f"expected at most {days_max} days after start for {len(ids)} ids", code=Code.INVALID_WINDOW
+            f"{where}.end", f"expected at most {days_max} days after start for {len(ids)} ids", code=Code.INVALID_WINDOW
         )
     found = await rows.select_availability(
         source,

@@ -7,8 +7,9 @@ import pytest
 
 from yotei.api.graphql import choices
 from yotei.calendars.calendar import Role
-from yotei.events import changes, draft, event
+from yotei.events import changes, draft, event, history
 from yotei.resources.resource import Kind, ResourceRole, WhoMayBook
+from yotei.scheduling import freebusy, meeting
 from yotei.users.tokens import NewToken
 from yotei.users.user import WEEKDAYS
 
@@ -30,6 +31,10 @@ from yotei.users.user import WEEKDAYS
         (choices.ResourceRole, get_args(ResourceRole)),
         (choices.TokenKind, get_args(get_type_hints(NewToken)["kind"])),
         (choices.TokenScope, ["read", "write", "admin"]),
+        (choices.BusyKind, freebusy.KINDS),
+        (choices.HoursPolicy, get_args(meeting.OfHours)),
+        (choices.HistoryKind, get_args(history.Kind)),
+        (choices.HistoryAction, get_args(history.Did)),
         (choices.ChangeKind, get_args(changes.Kind)),
         (choices.ChangeOp, get_args(get_type_hints(changes.Change)["op"])),
     ],

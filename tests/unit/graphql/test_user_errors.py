@@ -2,7 +2,8 @@
 
 import pytest
 
-from yotei.api.graphql.user_errors import input_field, user_errors
+from yotei.api.graphql.naming import input_field
+from yotei.api.graphql.user_errors import user_errors
 from yotei.errors import Code, Fault, Problem, invalid
 
 

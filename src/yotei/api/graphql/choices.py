@@ -117,6 +117,37 @@ class TokenScope(Enum):
     ADMIN = value("admin", "For what administrators may do, if its person is one.")
 
 
+@strawberry.enum(description="How somebody, or a resource, is taken (FBTYPE, RFC 5545 3.2.9).")
+class BusyKind(Enum):
+    BUSY = value("BUSY", "Taken.")
+    TENTATIVE = value("TENTATIVE", "Perhaps taken: the event is tentative, or the answer to it is.")
+    UNAVAILABLE = value("UNAVAILABLE", "A resource that is closed.")
+
+
+@strawberry.enum(description="What working hours mean to a meeting that is looked for.")
+class HoursPolicy(Enum):
+    PREFER = value("PREFER", "They only rank.")
+    REQUIRE = value("REQUIRE", "Nobody comes outside of theirs.")
+
+
+@strawberry.enum(description="Of what an entry of a history tells.")
+class HistoryKind(Enum):
+    EVENT = value("event", "The event itself.")
+    ATTENDEE = value("attendee", "Somebody who is invited.")
+    RESOURCE = value("resource", "A room or a piece of equipment that it holds.")
+
+
+@strawberry.enum(description="What became of it.")
+class HistoryAction(Enum):
+    CREATED = value("created", "The event was made.")
+    CHANGED = value("changed", "Fields of it were changed; of a resource, it was booked anew.")
+    MOVED = value("moved", "The event was put into another calendar.")
+    DELETED = value("deleted", "The event was deleted.")
+    RESTORED = value("restored", "The event was restored.")
+    ADDED = value("added", "Somebody was invited, a resource booked.")
+    REMOVED = value("removed", "Somebody was uninvited, a resource given up.")
+
+
 @strawberry.enum(description="What has changed.")
 class ChangeKind(Enum):
     EVENT = value("event", "An event, with its attendees and rooms.")

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from graphql import GraphQLError
 
+from yotei.api.graphql.naming import input_field, sentence
 from yotei.errors import Code, Fault, Problem
 
 PARSE_FAILED: Final = "graphql_parse_failed"
@@ -80,12 +81,14 @@ def _of_problem(problem: Problem) -> tuple[str, dict[str, Any]]:
         extensions["retryAfterSeconds"] = problem.retry_after_s
     if not problem.faults:
         return problem.detail, extensions
-    faults = [Fault(_argument(one.field), one.detail) for one in problem.faults]
+    faults = [_fault(one) for one in problem.faults]
     extensions["faults"] = msgspec.to_builtins(faults)
     return "; ".join(f"{one.field}: {one.detail}" for one in faults), extensions
 
 
-def _argument(field: str) -> str:
-    """The argument that a field of a query string is here: `query.cursor` is `after`."""
-    name = field.removeprefix("query.")
-    return _ARGUMENTS.get(name, name)
+def _fault(fault: Fault) -> Fault:
+    """`query.cursor` of an address is the argument `after` here, and `body.user_ids[1]` is in `input.userIds[1]`."""
+    if fault.field.partition(".")[0] == "body":
+        return Fault(input_field(fault.field), sentence(fault.detail))
+    name = fault.field.removeprefix("query.")
+    return Fault(_ARGUMENTS.get(name, name), fault.detail)

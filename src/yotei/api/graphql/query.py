@@ -1,13 +1,15 @@
 """The root of the schema: where a document can start."""
 
 import asyncio
-from typing import Annotated, cast
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar, cast
 from uuid import UUID
 
 import strawberry
 
 from yotei.api import paging
-from yotei.api.graphql import choices, node_ids, types
+from yotei.api.graphql import choices, node_ids, scheduling, types
 from yotei.api.graphql.arguments import (
     After,
     End,
@@ -30,13 +32,18 @@ from yotei.api.graphql.arguments import (
 from yotei.api.graphql.connections import Connection, connect
 from yotei.api.graphql.context import Asking
 from yotei.api.graphql.fields import resolved
+from yotei.api.graphql.inputs import given, shaped
 from yotei.api.parameters import page_size, parse_zone
+from yotei.api.scheduling import FreeBusyQuestion, MeetingQuestion
 from yotei.calendars import read as calendars
-from yotei.errors import invalid, not_found
-from yotei.events import changes
+from yotei.errors import Problem, invalid, not_found
+from yotei.events import changes, history, search
+from yotei.events import read as events
 from yotei.resources import read as resources
 from yotei.users import read as users
 from yotei.users import tokens
+
+T = TypeVar("T")
 
 SLOT_MINUTES_MAX = 10_080
 
@@ -64,6 +71,36 @@ Since = Annotated[
         )
     ),
 ]
+EventId = Annotated[UUID, strawberry.argument(description="The event, the series, or an exception of one.")]
+EventIds = Annotated[list[UUID], strawberry.argument(description=f"1 to {events.EVENTS_MAX} ids.")]
+UserIds = Annotated[list[UUID], strawberry.argument(description=f"1 to {users.USERS_MAX} ids.")]
+ResourceIds = Annotated[
+    list[UUID],
+    strawberry.argument(
+        description=f"1 to {resources.BATCH_MAX} ids; times days at most {resources.RESOURCE_DAYS_MAX:,}."
+    ),
+]
+Words = Annotated[
+    str,
+    strawberry.argument(
+        description=(
+            "Words that must all be in the title, the location, or the first 1,000 characters of the description, "
+            f"anywhere; at most {search.WORDS_MAX}. Case and width do not matter."
+        )
+    ),
+]
+InCalendar = Annotated[
+    UUID | None,
+    strawberry.argument(description="Only in this calendar; without it wherever the caller sees all of it."),
+]
+EndsAfter = Annotated[
+    datetime | None, strawberry.argument(description="Only what ends after it; a series by its last.")
+]
+StartsBefore = Annotated[
+    datetime | None, strawberry.argument(description="Only what starts before it; a series by its first.")
+]
+FreeBusyAsked = Annotated[scheduling.FreeBusyInput, strawberry.argument(description="Whom, or what, and when.")]
+MeetingAsked = Annotated[scheduling.MeetingTimesInput, strawberry.argument(description="Who, how long, and when.")]
 LogFirst = Annotated[int | None, strawberry.argument(description="Rows of the log that the page is made of, at most.")]
 
 
@@ -173,6 +210,72 @@ class Query:
             raise not_found("event")
         return cast("types.Event", found)
 
+    @resolved("Many events, each as `event` tells it, in the order of the ids; null with an error `not_found` else.")
+    @staticmethod
+    async def events_by_ids(info: Asking, ids: EventIds, tz: Zone = None) -> list[types.Event | None] | None:
+        reading = info.context.reading
+        zone = parse_zone(tz, reading.viewer.tzid)
+        _check_ids(ids, events.EVENTS_MAX)
+        return cast("list[types.Event | None]", _each(await reading.events(ids, zone), "event"))
+
+    @resolved("Many people, in the order of the ids; null with an error `not_found` where there is nobody.")
+    @staticmethod
+    async def users_by_ids(info: Asking, ids: UserIds) -> list[types.User | None] | None:
+        _check_ids(ids, users.USERS_MAX)
+        return cast("list[types.User | None]", _each(await info.context.reading.user.load_many(ids), "user"))
+
+    @resolved(
+        "Events by their words, among those that the caller sees in full. A series is found as one. Without `start` "
+        "and `end` all of time is searched."
+    )
+    @staticmethod
+    async def search_events(
+        info: Asking,
+        words: Words,
+        calendar_id: InCalendar = None,
+        start: EndsAfter = None,
+        end: StartsBefore = None,
+        tz: Zone = None,
+        first: First = None,
+        after: After = None,
+    ) -> types.FoundEventConnection | None:
+        reading = info.context.reading
+        query = search.Query(
+            words=search.parse_words(words, "words"),
+            zone=parse_zone(tz, reading.viewer.tzid),
+            limit=page_size(first, reading.limits),
+            calendar_id=calendar_id,
+            start=start,
+            end=end,
+            after=paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), search.After),
+        )
+        return types.found_events(await reading.search(query), after)
+
+    @resolved(
+        "Who changed which fields, attendees, answers and rooms of an event, and when; also of a deleted one. A series "
+        "and each of its exceptions have a history of their own."
+    )
+    @staticmethod
+    async def event_history(
+        info: Asking, event_id: EventId, first: First = None, after: After = None, tz: Zone = None
+    ) -> types.HistoryConnection | None:
+        reading = info.context.reading
+        zone = parse_zone(tz, reading.viewer.tzid)
+        place = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), history.After)
+        return types.entries(await reading.history(event_id, zone, place, page_size(first, reading.limits)), after)
+
+    @resolved("When people, rooms and pieces of equipment are taken, and never with what.")
+    @staticmethod
+    async def free_busy(info: Asking, input: FreeBusyAsked) -> scheduling.FreeBusy | None:
+        found, window = await info.context.reading.free_busy(shaped(given(input), FreeBusyQuestion))
+        return scheduling.free_busy(found, window)
+
+    @resolved("Times when everybody who is not optional is free, and the rooms are; without any, what is in the way.")
+    @staticmethod
+    async def meeting_times(info: Asking, input: MeetingAsked) -> scheduling.MeetingTimes | None:
+        found, window = await info.context.reading.meeting_times(shaped(given(input), MeetingQuestion))
+        return scheduling.meeting_times(found, window)
+
     @resolved("Events of the caller's calendars, those that they organise, those to which they are invited.")
     @staticmethod
     async def agenda(
@@ -254,8 +357,7 @@ class Query:
         ids = None if resource_ids is None else tuple(dict.fromkeys(resource_ids))
         if ids is not None and len(ids) > resources.RESOURCES_MAX:
             raise invalid("resourceIds", f"expected at most {resources.RESOURCES_MAX} ids")
-        if not 0 <= slot_minutes <= SLOT_MINUTES_MAX:
-            raise invalid("slotMinutes", f"expected a number from 0 to {SLOT_MINUTES_MAX}")
+        _check_slot(slot_minutes)
         wanted = resources.Wanted(ids, kind_of(kind), seats_of(seats_min), features_of(features))
         reading.read()
         found, more = await resources.availability(
@@ -266,3 +368,39 @@ class Query:
         return types.Availability(
             window=types.told(window), resources=[types.in_zone(one, window.zone) for one in found]
         )
+
+    @resolved("When many resources are taken and free, by their ids.")
+    @staticmethod
+    async def availability_by_ids(
+        info: Asking,
+        ids: ResourceIds,
+        start: Start = None,
+        end: End = None,
+        tz: Zone = None,
+        slot_minutes: SlotMinutes = 0,
+    ) -> types.Availabilities | None:
+        reading = info.context.reading
+        window = window_of(reading, start, end, tz)
+        _check_ids(ids, resources.BATCH_MAX)
+        _check_slot(slot_minutes)
+        found = await reading.availability_of(ids, window, slot_minutes)
+        told = [None if one is None else types.in_zone(one, window.zone) for one in found]
+        return types.Availabilities(
+            window=types.told(window),
+            resources=cast("list[types.ResourceAvailability | None]", _each(told, "resource")),
+        )
+
+
+def _each(found: Sequence[T | None], kind: str) -> list[T | Problem]:
+    """Values by id: a Problem in the place of what is not there is null, with an error of its own in the answer."""
+    return [not_found(kind) if one is None else one for one in found]
+
+
+def _check_ids(ids: Sequence[UUID], most: int) -> None:
+    if not 1 <= len(ids) <= most:
+        raise invalid("ids", f"expected 1 to {most} ids")
+
+
+def _check_slot(slot_minutes: int) -> None:
+    if not 0 <= slot_minutes <= SLOT_MINUTES_MAX:
+        raise invalid("slotMinutes", f"expected a number from 0 to {SLOT_MINUTES_MAX}")

@@ -9,17 +9,21 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from yotei.api import scheduling
 from yotei.api.graphql.node_ids import Named
 from yotei.api.parameters import parse_zone
 from yotei.calendars import read as calendars
 from yotei.calendars.calendar import Calendar, Member
 from yotei.errors import Code, Problem
-from yotei.events import changes
+from yotei.events import changes, history, search
 from yotei.events import read as events
 from yotei.events.event import Event
+from yotei.events.window import Window
 from yotei.loader import Loader
 from yotei.resources import read as resources
-from yotei.resources.resource import Resource, ResourceMember
+from yotei.resources.resource import Availability, Resource, ResourceMember
+from yotei.scheduling.freebusy import FreeBusy
+from yotei.scheduling.meeting import MeetingTimes
 from yotei.settings import LimitSettings
 from yotei.storage.change_log import Position
 from yotei.storage.pool import Source
@@ -32,6 +36,8 @@ EVENTS_MAX: Final = 20_000
 """Events that one document may ask for, its pages taken as full: a page of calendars times a page of events."""
 MEMBERS_MAX: Final = 20_000
 """Members that one document may ask for, counted alike."""
+QUESTIONS_MAX: Final = 5
+"""Questions about free/busy and meeting times of one document: each can take as long as the largest request."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,6 +55,7 @@ class Reading:
         self._reads = 0
         self._events = 0
         self._members = 0
+        self._questions = 0
         self._of_calendars: dict[events.Query, Loader[UUID, events.Page]] = {}
         self._events_by_id: dict[ZoneInfo, Loader[UUID, Event]] = {}
         self._members_of: dict[int, Loader[UUID, tuple[Member, ...]]] = {}
@@ -159,6 +166,36 @@ class Reading:
         self.read()
         return await changes.since(self.source, self.viewer, calendar_id, since, zone, limit=limit, now=self.now)
 
+    async def search(self, query: search.Query) -> search.Page:
+        self._expect_events(query.limit)
+        self.read()
+        return await search.search(self.source, self.viewer, query, now=self.now)
+
+    async def history(self, event_id: UUID, zone: ZoneInfo, after: history.After | None, limit: int) -> history.History:
+        self.read()
+        return await history.of_event(self.source, self.viewer, event_id, zone, after=after, limit=limit)
+
+    async def free_busy(self, question: scheduling.FreeBusyQuestion) -> tuple[FreeBusy, Window]:
+        self._ask()
+        return await scheduling.free_busy(self.source, self.viewer, question, self.limits, now=self.now)
+
+    async def meeting_times(self, question: scheduling.MeetingQuestion) -> tuple[MeetingTimes, Window]:
+        self._ask()
+        return await scheduling.meeting_times(self.source, self.viewer, question, self.limits, now=self.now)
+
+    async def events(self, ids: Sequence[UUID], zone: ZoneInfo) -> list[Event | None]:
+        """Many events by id, in one field."""
+        self._expect_events(len(ids))
+        return await self.event(zone).load_many(ids)
+
+    async def availability_of(
+        self, ids: Sequence[UUID], window: Window, slot_minutes: int
+    ) -> list[Availability | None]:
+        self.read()
+        return await resources.availability_of(
+            self.source, self.viewer, ids, window.start, window.end, slot_minutes=slot_minutes, where="query"
+        )
+
     @cached_property
     def user(self) -> Loader[UUID, Profile]:
         async def load(ids: Sequence[UUID]) -> Sequence[Profile | None]:
@@ -181,6 +218,15 @@ class Reading:
             return await load(keys)
 
         return Loader(counted, batch_max=batch_max)
+
+    def _ask(self) -> None:
+        self._questions += 1
+        if self._questions > QUESTIONS_MAX:
+            raise Problem(
+                Code.INVALID_REQUEST,
+                f"The document asks more than {QUESTIONS_MAX} questions about free/busy and meeting times.",
+            )
+        self.read()
 
     def _expect_events(self, events_max: int) -> None:
         self._events += events_max

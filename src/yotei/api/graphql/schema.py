@@ -11,7 +11,7 @@ from strawberry.tools import create_type
 from strawberry.types.execution import ExecutionContext, ExecutionResult
 
 from yotei.api.graphql.context import Context
-from yotei.api.graphql.mutations import calendars, events, resources, tokens, users
+from yotei.api.graphql.mutations import batch, calendars, events, resources, tokens, users
 from yotei.api.graphql.query import Query
 from yotei.api.graphql.reading import Reading
 from yotei.api.graphql.scalars import SCALARS
@@ -37,7 +37,7 @@ class _Schema(strawberry.Schema):
 
 Mutation: Final = create_type(
     "Mutation",
-    [*events.FIELDS, *calendars.FIELDS, *resources.FIELDS, *users.FIELDS, *tokens.FIELDS],  # type: ignore[list-item]
+    [*events.FIELDS, *batch.FIELDS, *calendars.FIELDS, *resources.FIELDS, *users.FIELDS, *tokens.FIELDS],  # type: ignore[list-item]
     description="What can be written: each field whole or not at all, one after the other.",
 )
 SCHEMA: Final = _Schema(

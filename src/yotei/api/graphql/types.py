@@ -36,12 +36,13 @@ from yotei.api.graphql.connections import (
 )
 from yotei.api.graphql.context import Asking
 from yotei.api.graphql.fields import resolved
+from yotei.api.graphql.naming import camel
 from yotei.api.graphql.reading import Reading
 from yotei.calendars import calendar as calendars
 from yotei.calendars.read import MEMBERS_MAX
 from yotei.errors import invalid, not_found
 from yotei.events import event as events
-from yotei.events import read
+from yotei.events import history, read, search
 from yotei.events.draft import ATTENDEES_MAX
 from yotei.events.window import Window as DomainWindow
 from yotei.resources import resource as resources
@@ -218,6 +219,14 @@ class Availability:
     resources: list[ResourceAvailability] = strawberry.field(description="Each resource, by name or as asked for.")
 
 
+@strawberry.type(description="When many resources are taken and free, each in its place.")
+class Availabilities:
+    window: Window = strawberry.field(description="The window.")
+    resources: list[ResourceAvailability | None] = strawberry.field(
+        description="One for each id, in their order; null with an error `not_found` where there is none."
+    )
+
+
 @strawberry.type(description="A resource that an event wanted and could not have.")
 class MissedBooking:
     resource_id: UUID = strawberry.field(description="The id of the resource.")
@@ -307,6 +316,43 @@ class EventConnection:
     nodes: list[Event] = strawberry.field(description="The events alone.")
     page_info: PageInfo = strawberry.field(description="What lies around the page.")
     window: Window = strawberry.field(description="The window that the list covers.")
+
+
+@strawberry.type(
+    description="A page of what was found: all words in the title first, of these and of the rest what ends last."
+)
+class FoundEventConnection:
+    edges: list[Edge[Event]] = strawberry.field(description="The events with their cursors.")
+    nodes: list[Event] = strawberry.field(description="The events alone.")
+    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+
+
+@strawberry.type(description="What became of an event, of somebody invited, or of a resource, in one transaction.")
+class HistoryChange:
+    kind: choices.HistoryKind = strawberry.field(description="Of what it tells.")
+    did: choices.HistoryAction = strawberry.field(description="What became of it.")
+    person: User | None = strawberry.field(description="The attendee; null for people outside of this installation.")
+    resource: EventResource | None = strawberry.field(description="The room or piece of equipment.")
+
+    @resolved("The fields that were changed, by their names here; not what they were before.")
+    @staticmethod
+    def fields(parent: Parent[history.Change]) -> list[str]:
+        return [camel(one) for one in parent.fields]
+
+
+@strawberry.type(description="What was changed at once.")
+class HistoryEntry:
+    changed_at: datetime = strawberry.field(description="When.")
+    actor: User | None = strawberry.field(description="By whom; null where it was no person.")
+    changes: list[HistoryChange] = strawberry.field(description="What was changed.")
+
+
+@strawberry.type(description="A page of the history of an event, the newest first.")
+class HistoryConnection:
+    edges: list[Edge[HistoryEntry]] = strawberry.field(description="The entries with their cursors.")
+    nodes: list[HistoryEntry] = strawberry.field(description="The entries alone.")
+    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+    reaches_back_to: datetime | None = strawberry.field(description="Nothing is known of what was before.")
 
 
 @strawberry.type(description="Somebody who shares a calendar.")
@@ -437,6 +483,27 @@ def connected(page: read.Page, after: str | None) -> EventConnection:
         nodes=cast("list[Event]", page.events),
         page_info=page_info(shown, more=page.has_more, after=after),
         window=told(page.window),
+    )
+
+
+def found_events(page: search.Page, after: str | None) -> FoundEventConnection:
+    """A page of a search with cursors."""
+    shown = edges(page.events, page.places)
+    return FoundEventConnection(
+        edges=cast("list[Edge[Event]]", shown),
+        nodes=cast("list[Event]", page.events),
+        page_info=page_info(shown, more=page.after is not None, after=after),
+    )
+
+
+def entries(found: history.History, after: str | None) -> HistoryConnection:
+    """A page of a history with cursors."""
+    shown = edges(found.entries, found.places)
+    return HistoryConnection(
+        edges=cast("list[Edge[HistoryEntry]]", shown),
+        nodes=cast("list[HistoryEntry]", found.entries),
+        page_info=page_info(shown, more=found.after is not None, after=after),
+        reaches_back_to=found.reaches_back_to,
     )
 
 

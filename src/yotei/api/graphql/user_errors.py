@@ -2,7 +2,6 @@
 rooms also the periods that are in the way, and what could be had instead.
 """
 
-import re
 from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
@@ -12,17 +11,13 @@ from strawberry import Parent
 
 from yotei.api.graphql.context import Asking
 from yotei.api.graphql.fields import resolved
-from yotei.api.graphql.inputs import HOURS
+from yotei.api.graphql.naming import input_field, sentence
 from yotei.api.graphql.types import Period, Resource
 from yotei.errors import Code, Problem
 from yotei.events import booking
 
 NOT_THE_INPUT: Final = frozenset({Code.UNAUTHORIZED, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL})
 """Failures that another input would meet as well."""
-
-_SNAKE: Final = re.compile(r"(?<=[a-z])_([a-z])")
-_WORDS: Final = re.compile(r"(?<![\w/])[a-z]+(?:_[a-z]+)+(?![\w/])")
-_FIELDS: Final = {"Idempotency-Key": "idempotencyKey"}
 
 
 @strawberry.type(description="A period of a resource that could not be had, and the booking in its way.")
@@ -71,23 +66,10 @@ def user_errors(problem: Problem) -> list[UserError]:
     return [
         UserError(
             code=problem.code.code,
-            message=_WORDS.sub(lambda word: _camel(word[0]), message),
+            message=sentence(message),
             field=field,
             conflicts=list(problem.more.get("conflicts", ())),
             alternatives=problem.more.get("alternatives"),
         )
         for field, message in told or [(None, problem.detail)]
     ]
-
-
-def input_field(path: str) -> str:
-    """The field of the input for one of a request: `body.working_hours.mon` is in `input.workingHours`."""
-    name = re.sub(r"^(?:body|query|header|path)(?:\.|$)", "", path)
-    parts = _FIELDS.get(name, name).split(".") if name else []
-    if parts and parts[0] in HOURS:
-        parts = parts[:1]
-    return ".".join(["input", *map(_camel, parts)])
-
-
-def _camel(snake: str) -> str:
-    return _SNAKE.sub(lambda found: found[1].upper(), snake)
