@@ -2,7 +2,10 @@
 where these are, of the same type; objects have the fields of the values that the domains answer, null where these are.
 """
 
+import re
 from collections.abc import Iterable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, Final, get_args
 
 import msgspec
@@ -18,6 +21,7 @@ from graphql import (
 from msgspec import inspect
 from strawberry.utils.str_converters import to_camel_case
 
+from yotei.api import rest
 from yotei.api import scheduling as questions
 from yotei.api.graphql import inputs, schema
 from yotei.api.graphql.mutations import batch as batch_mutation
@@ -91,6 +95,65 @@ OBJECTS: Final[list[tuple[str, type[msgspec.Struct]]]] = [
     ("MeetingUnknown", meeting.Unknown),
 ]
 
+# Route of REST -> what stands for it here, from the root on.
+DOORS: Final = {
+    "GET /api/users/me": "me",
+    "GET /api/users/{user_id}": "user",
+    "GET /api/users": "users",
+    "POST /api/users": "createUser",
+    "PATCH /api/users/me": "updateUser",
+    "PATCH /api/users/{user_id}": "updateUser",
+    "POST /api/users/{user_id}/deactivate": "deactivateUser",
+    "POST /api/users/{user_id}/reactivate": "reactivateUser",
+    "DELETE /api/users/{user_id}": "eraseUser",
+    "GET /api/users/me/agenda": "agendaConnection",
+    "GET /api/resources": "resources",
+    "GET /api/resources/{resource_id}": "resource",
+    "GET /api/resources/availability": "availability",
+    "POST /api/resources": "createResource",
+    "PATCH /api/resources/{resource_id}": "updateResource",
+    "DELETE /api/resources/{resource_id}": "deleteResource",
+    "POST /api/resources/{resource_id}/restore": "restoreResource",
+    "GET /api/resources/{resource_id}/members": "resource.members",
+    "PUT /api/resources/{resource_id}/members/{user_id}": "setResourceMember",
+    "DELETE /api/resources/{resource_id}/members/{user_id}": "removeResourceMember",
+    "GET /api/tokens": "tokens",
+    "POST /api/tokens": "createToken",
+    "DELETE /api/tokens/{token_id}": "revokeToken",
+    "GET /api/calendars": "calendars",
+    "GET /api/calendars/{calendar_id}": "calendar",
+    "GET /api/calendars/{calendar_id}/events": "calendar.eventsConnection",
+    "GET /api/calendars/{calendar_id}/members": "calendar.members",
+    "GET /api/calendars/{calendar_id}/changes": "changes",
+    "POST /api/calendars": "createCalendar",
+    "PATCH /api/calendars/{calendar_id}": "updateCalendar",
+    "DELETE /api/calendars/{calendar_id}": "deleteCalendar",
+    "POST /api/calendars/{calendar_id}/restore": "restoreCalendar",
+    "PUT /api/calendars/{calendar_id}/members/{user_id}": "setCalendarMember",
+    "DELETE /api/calendars/{calendar_id}/members/{user_id}": "removeCalendarMember",
+    "POST /api/calendars/{calendar_id}/transfer": "transferCalendar",
+    "GET /api/events": "calendar.eventsConnection",
+    "GET /api/events/{event_id}": "event",
+    "GET /api/events/search": "searchEvents",
+    "GET /api/events/{event_id}/history": "eventHistory",
+    "POST /api/events": "createEvent",
+    "PATCH /api/events/{event_id}": "updateEvent",
+    "PUT /api/events/{event_id}": "replaceEvent",
+    "DELETE /api/events/{event_id}": "deleteEvent",
+    "POST /api/events/{event_id}/restore": "restoreEvent",
+    "POST /api/events/{event_id}/move": "moveEvent",
+    "POST /api/events/{event_id}/duplicate": "duplicateEvent",
+    "POST /api/events/{event_id}/attendees": "inviteAttendees",
+    "DELETE /api/events/{event_id}/attendees/{email}": "removeAttendee",
+    "POST /api/events/{event_id}/rsvp": "respondToInvitation",
+    "POST /api/freebusy": "freeBusy",
+    "POST /api/meeting-times": "meetingTimes",
+    "POST /api/batch": "batch",
+    "POST /api/batch/events": "eventsByIds",
+    "POST /api/batch/users": "usersByIds",
+    "POST /api/batch/availability": "availabilityByIds",
+}
+
 SCALARS: Final = {
     inspect.UUIDType: {"UUID"},
     inspect.BoolType: {"Boolean"},
@@ -136,6 +199,31 @@ def test_every_input_of_the_schema_is_held_against_something() -> None:
     inputs = {name for name, one in schema.CORE.type_map.items() if isinstance(one, GraphQLInputObjectType)}
 
     assert inputs == known | of_the_path | of_reading | of_many
+
+
+def test_every_route_of_rest_has_a_field_here() -> None:
+    modules = [import_module(one.name) for one in iter_modules(rest.__path__, f"{rest.__name__}.")]
+    routes = {
+        f"{method} {re.sub(r':[a-z]+', '', path)}"
+        for module in modules
+        for handler in getattr(module, "ROUTES", ())
+        for method in handler.http_methods
+        for path in handler.paths
+    }
+
+    assert routes == {*DOORS}
+    assert [where for where in DOORS.values() if not is_there(where)] == []
+
+
+def is_there(where: str) -> bool:
+    """Whether a field of one of the roots, and what is named below it, is in the schema."""
+    root, *below = where.split(".")
+    roots = [one for one in (schema.CORE.query_type, schema.CORE.mutation_type) if one is not None]
+    field = next((one.fields[root] for one in roots if root in one.fields), None)
+    for name in below:
+        parent = None if field is None else get_named_type(field.type)
+        field = parent.fields.get(name) if isinstance(parent, GraphQLObjectType) else None
+    return field is not None
 
 
 def test_an_operation_of_a_batch_is_the_input_of_the_mutation_of_its_name() -> None:

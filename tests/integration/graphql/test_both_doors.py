@@ -17,10 +17,11 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 import pytest
-from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, get_named_type
-from strawberry.utils.str_converters import to_camel_case, to_snake_case
+from graphql import GraphQLObjectType, get_named_type
+from strawberry.utils.str_converters import to_camel_case
 
 from tests.conftest import PostgresFactory
+from tests.integration.graphql.words import as_input, as_rest, selected
 from tests.integration.rest.served import Caller, admitted, serve, settings, statements
 from tests.integration.rows import a_user
 from yotei.api.graphql import schema
@@ -346,11 +347,11 @@ async def test_the_same_script_does_the_same_through_both_doors(worlds: tuple[Wo
         assert rest.told(there[0]) == graphql.told(there[1]), path
 
 
-async def test_the_script_holds_every_mutation_but_those_of_tokens() -> None:
+async def test_the_script_holds_every_mutation_but_those_of_tokens_and_the_batch_of_them() -> None:
     mutation = schema.CORE.mutation_type
     assert mutation is not None
 
-    assert {*mutation.fields} - {step.mutation for step in SCRIPT} == {"createToken", "revokeToken"}
+    assert {*mutation.fields} - {step.mutation for step in SCRIPT} == {"createToken", "revokeToken", "batch"}
 
 
 async def over_rest(world: World, step: Step) -> tuple[Any, int]:
@@ -420,47 +421,3 @@ def here(field: str) -> str:
     if names[0] in HOURS:
         names = names[:1]
     return ".".join(to_camel_case(one) for one in ("input", *names) if one)
-
-
-def selected(example: Any, type_: Any) -> str:
-    """A selection of all that the example has."""
-    if isinstance(example, list):
-        example = example[0] if example else None
-    named = get_named_type(type_)
-    if not isinstance(named, GraphQLObjectType):
-        return ""
-    if not isinstance(example, dict) or named.name == "WeeklyPeriod":
-        return "{ day start end }" if named.name == "WeeklyPeriod" else "{ __typename }"
-    fields = [(to_camel_case(key), value) for key, value in example.items()]
-    return f"{{ {' '.join(f'{name} {selected(value, named.fields[name].type)}' for name, value in fields)} }}"
-
-
-def as_input(value: Any, type_: Any) -> Any:
-    """Values of a request in the words of the schema."""
-    named = get_named_type(type_)
-    if isinstance(value, list):
-        return [as_input(one, named) for one in value]
-    if isinstance(named, GraphQLEnumType) and value is not None:
-        return next((name for name, one in named.values.items() if one.value == value), value)
-    if isinstance(named, GraphQLInputObjectType) and isinstance(value, dict):
-        if named.name == "WeeklyPeriodInput":
-            return [
-                {"day": day.upper(), "start": start, "end": end} for day, found in value.items() for start, end in found
-            ]
-        return {to_camel_case(key): as_input(one, named.fields[to_camel_case(key)].type) for key, one in value.items()}
-    return value
-
-
-def as_rest(value: Any, type_: Any) -> Any:
-    """An answer in the words of REST."""
-    named = get_named_type(type_)
-    if named.name == "WeeklyPeriod" and value is not None:
-        days = dict.fromkeys(one["day"].lower() for one in value)
-        return {day: [[one["start"], one["end"]] for one in value if one["day"].lower() == day] for day in days}
-    if isinstance(value, list):
-        return [as_rest(one, named) for one in value]
-    if isinstance(named, GraphQLEnumType) and value is not None:
-        return named.values[value].value
-    if isinstance(named, GraphQLObjectType) and isinstance(value, dict):
-        return {to_snake_case(key): as_rest(one, named.fields[key].type) for key, one in value.items()}
-    return value

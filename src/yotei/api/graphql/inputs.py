@@ -64,7 +64,9 @@ def given(value: object) -> Any:
     if hasattr(value, "__strawberry_definition__"):
         named = ((one.name, getattr(value, one.name)) for one in fields(value))  # type: ignore[arg-type]
         told = {name: one for name, one in named if one is not UNSET}
-        return {name: _by_day(one) if name in HOURS and one is not None else given(one) for name, one in told.items()}
+        return {
+            name: _by_day(one) if name in HOURS and isinstance(one, list) else given(one) for name, one in told.items()
+        }
     return value
 
 

@@ -122,7 +122,7 @@ class BatchPayload(Payload):
 )
 async def batch(info: Asking, input: BatchInput) -> BatchPayload | None:
     reading, writing = info.context.reading, info.context.writing
-    zone = parse_zone(None if input.tz is UNSET else input.tz, reading.viewer.tzid)
+    zone = parse_zone(input.tz, reading.viewer.tzid)
     names, operations = _operations(input.operations)
     ledger = budget.current()
     if ledger is not None:
