@@ -102,6 +102,28 @@ async def test_operations_see_those_before_them(writer: Writer) -> None:
     assert (restored["event"]["title"], restored["event"]["location"]) == ("Second", "Fuji")
 
 
+@pytest.mark.parametrize(
+    ("operation", "field"),
+    [
+        ({"updateEvent": {"scope": "THIS", "title": "x"}}, "updateEvent.recurrenceId"),
+        ({"updateEvent": {"rrule": "FREQ=NEVER"}}, "updateEvent.rrule"),
+        ({"moveEvent": {"calendarId": str(uuid4())}}, "moveEvent.calendarId"),
+        ({"removeAttendee": {"email": "nobody"}}, "removeAttendee.email"),
+        ({"inviteAttendees": {"attendees": [{"email": "nobody"}]}}, "inviteAttendees.attendees[0].email"),
+        ({"duplicateEvent": {"calendarId": str(uuid4())}}, "duplicateEvent.calendarId"),
+    ],
+)
+async def test_a_refusal_names_the_field_of_the_input(writer: Writer, operation: dict[str, Any], field: str) -> None:
+    (series,) = await writer.done(writer.create(rrule="FREQ=WEEKLY"))
+    ((name, asked),) = operation.items()
+
+    _, refused = await writer.done(writer.create(), {name: {**asked, "eventId": series["eventId"]}})
+
+    (error,) = refused["errors"]
+    assert error["field"] == f"input.operations[1].{field}"
+    assert not error["message"].startswith(("body", "query", "path"))
+
+
 async def test_of_two_that_want_one_room_the_second_is_told_when_it_is_taken(writer: Writer, rows: Rows) -> None:
     fuji = await rows.room("Fuji")
 
