@@ -57,7 +57,7 @@ OF_SERIES = {
     "delete all": 3,
     "restore all": 3,
     "rsvp this": 3,
-    "rsvp all": 1,
+    "rsvp all": 2,
     "move to another calendar": 3,
 }
 WITH_ROOM = {
