@@ -1,6 +1,5 @@
 """Who is invited and what they answer: RFC 5546 on answers and SEQUENCE, and what one answer costs."""
 
-import asyncio
 from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
@@ -243,33 +242,6 @@ async def test_an_invitation_to_an_address_becomes_that_of_the_person_who_gets_i
     assert ann.user is not None
     assert (ann.user.id, ann.name) == (ann_id, "Ann")
     await aiko.do(Uninvite(event_id=event_id, email="ann@example.org"))
-
-
-async def test_an_answer_is_not_lost_to_an_edit_that_read_before_it(
-    aiko: Booker, bob: Booker, meeting: UUID, bobs: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The edit has loaded the event, Bob answers, and only then is the edit written."""
-    loaded, answered = asyncio.Event(), asyncio.Event()
-    write_all = write._write
-
-    async def wait_for_bob(tx: Source, *rest: Any) -> None:
-        loaded.set()
-        await answered.wait()
-        await write_all(tx, *rest)
-
-    monkeypatch.setattr(write, "_write", wait_for_bob)
-    editing = asyncio.create_task(aiko.patch(meeting, attendees=(Invitee(email=bobs, is_optional=True),)))
-    await loaded.wait()
-
-    async def answer(tx: Source) -> None:
-        await write.answer_invitation(tx, bob.viewer, meeting, "ACCEPTED", "Yes")
-
-    await aiko.database.run(answer)
-    answered.set()
-    await editing
-
-    after = await attendee(aiko, meeting, bobs)
-    assert (after.response_status, after.comment, after.is_optional) == ("ACCEPTED", "Yes", True)
 
 
 # What an answer costs
