@@ -1,0 +1,104 @@
+"""How the owner of a schema says where the value of each field comes from.
+
+    Attribute   it is an attribute of its source
+    Pure        it is computed from its source and its arguments
+    Loaded      it is loaded: many keys at once, by an async function that costs a known number of statements
+    Folded      it comes with the load that brought its source, when that load is told so
+    Resolved    the library's own resolver is called for each source: no column, no known number of statements
+
+A vocabulary is `{"Event": {"title": Attribute("title"), ...}, ...}`, by the names of the schema.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+KEYS_MAX: Final = 1_000
+"""Keys of one load, unless it says otherwise. A load is never cut in two: that would make statements depend on data."""
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """`source.name`. `rows` is how many items a list is expected to have."""
+
+    name: str
+    rows: int = 1
+
+
+class Pure(msgspec.Struct, frozen=True):
+    """`of(source, **arguments)`: quick, without I/O; what it raises is the error of this field alone."""
+
+    of: Callable[..., Any]
+    rows: int = 1
+
+
+class Load(msgspec.Struct, frozen=True, eq=False):
+    """A kind of load; fields that name the same Load with equal arguments are loaded together.
+
+    `load(context, keys, arguments)` gets distinct keys and answers with one value for each, in their order: None for
+    what is not there, an Exception for a key that failed by itself. What it raises fails all of its keys. A load that
+    can bring more than it must names that in `folds`; it then gets a fourth argument, those that are wanted.
+
+    `statements` is what it costs at most, whatever the keys. `rows` is how many rows a key is expected to bring: a
+    number, or a function of the arguments that are known (`rows(first=50)`).
+    """
+
+    name: str
+    load: Callable[..., Awaitable[Sequence[Any]]]
+    statements: int = 1
+    keys_max: int = KEYS_MAX
+    rows: int | Callable[..., int] = 1
+    folds: frozenset[str] = frozenset()
+
+
+class Carrier(msgspec.Struct, frozen=True):
+    """A load below that can stand in for the load of the parent, because it needs the parent's key and no more.
+
+    When a field below is loaded by `load`, and nothing is selected but `fields` (None: anything), then only `load`
+    runs, with the key of the parent, and `take(key, answer)` is what the parent's load would have answered.
+    """
+
+    load: Load
+    take: Callable[[Any, Any], Any]
+    fields: frozenset[str] | None = None
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A field that is loaded.
+
+    `key`: an attribute of the source, or `key(source, arguments, context)`; None means that there is nothing to load.
+    `many`: the key is a list of keys, and the value the list of their answers.
+    `by`: the arguments that make two loads different; those that only make keys are not among them.
+    `arguments(context, **by)`: what the load is given as its arguments; without it, a dict of them. It is called once
+    for an operation, and what it raises is the error of the field.
+    `value(answer, arguments)`: what becomes of an answer, for one that failed it is not called.
+    """
+
+    load: Load
+    key: str | Callable[[Any, Mapping[str, Any], Any], Any]
+    many: bool = False
+    by: tuple[str, ...] = ()
+    arguments: Callable[..., Any] | None = None
+    value: Callable[[Any, Any], Any] | None = None
+    carriers: tuple[Carrier, ...] = ()
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """`of(source)`, once the load that brought the source was told to bring `name`.
+
+    Where that load cannot (its `folds` do not have the name) the field is `otherwise`; without one the schema is
+    refused.
+    """
+
+    name: str
+    of: Callable[[Any], Any]
+    otherwise: Loaded | None = None
+    rows: int = 1
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """The resolver of the library, called for each source with its `info`; awaitables are awaited level by level."""
+
+
+Field: TypeAlias = Attribute | Pure | Loaded | Folded | Resolved
+Vocabulary: TypeAlias = Mapping[str, Mapping[str, Field]]
