@@ -8,7 +8,7 @@ Whoever encodes answers asks the executor itself: `await executor.answer()` give
 """
 
 from collections.abc import Awaitable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from graphql import ExecutionResult, GraphQLError
@@ -18,8 +18,6 @@ from yotei.breadth.plan import OverBudget, Plan
 from yotei.breadth.planner import Planner
 from yotei.breadth.run import Run
 from yotei.breadth.selection import AnyExecutor
-
-_INCREMENTAL: Final = ("defer", "stream")
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -43,7 +41,7 @@ class Breadth:
     def execute_operation(self, serially: bool | None = None) -> Any:
         """The same as the library's: a result, or something to await when anything has to be awaited."""
         executor: AnyExecutor = self  # type: ignore[assignment]
-        if left_to_the_library(executor):
+        if self.planner.leaves_to_library(executor):
             return super().execute_operation(serially)  # type: ignore[misc]
         run = Run(self.planner, executor, structs=False)
         data = self._begin(run, serially)
@@ -79,10 +77,3 @@ def plugged(
 ) -> type[Any]:
     """An executor class that executes breadth-first, on top of `onto`."""
     return type("BreadthExecutor", (Breadth, onto), {"planner": planner, "statements_max": statements_max})
-
-
-def left_to_the_library(executor: AnyExecutor) -> bool:
-    """Whether the library executes this itself: incremental delivery, abort signals and hooks are its own affairs."""
-    if executor.abort_signal is not None or executor.hooks is not None:
-        return True
-    return any(executor.schema.get_directive(name) is not None for name in _INCREMENTAL)

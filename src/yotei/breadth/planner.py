@@ -6,6 +6,7 @@ its syntax tree: whoever remembers parsed documents remembers their plans with t
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from graphql import (
@@ -80,6 +81,10 @@ class Planner:
             leaves = self._leaves[type_] = Leaves(type_, self.kinds, as_they_are=type_.name in self._scalars)
         return leaves
 
+    def leaves_to_library(self, executor: AnyExecutor) -> bool:
+        """Whether the library executes this itself: incremental delivery, abort signals and hooks are its own affairs."""
+        return executor.abort_signal is not None or executor.hooks is not None or self._document(executor).incremental
+
     def plan(self, executor: AnyExecutor, *, serially: bool | None = None) -> Plan:
         """The plan of what the executor is to execute; raises GraphQLError where there is none."""
         serial = executor.operation.operation is OperationType.MUTATION if serially is None else serially
@@ -125,7 +130,9 @@ class Planner:
             for one in (operation, *fragments):
                 visit(one, conditions)
             reusable = not any(one.variable_definitions for one in fragments)
-            document = _Document(key, (operation, *fragments), tuple(sorted(conditions.names)), reusable)
+            document = _Document(
+                key, (operation, *fragments), tuple(sorted(conditions.names)), reusable, conditions.incremental
+            )
             self._documents[key] = document
             if len(self._documents) > PLANS_MAX:
                 self._documents.popitem(last=False)
@@ -138,14 +145,16 @@ class Planner:
         type_ = self.schema.get_root_type(operation.operation)
         if type_ is None:
             raise GraphQLError(f"Schema is not configured to execute {operation.operation.value} operation.", operation)
-        try:
-            selection, _ = root_selection(executor, type_, self.vocabulary)
+        compiled = None
+        with suppress(RecursionError):  # what is raised below is to hold none of its frames
+            selection = root_selection(executor, type_, self.vocabulary)
             selections = tuple(alone(selection)) if serial else (selection,)
             batches = Scheduling(executor, self.vocabulary).schedule(selections) if self._loads else []
-        except RecursionError:
-            raise GraphQLError(TOO_DEEP, operation) from None
+            compiled = selections, batches
+        if compiled is None:
+            raise GraphQLError(TOO_DEEP, operation)
         name = " ".join([operation.operation.value, *([operation.name.value] if operation.name else [])])
-        return Plan(name, selections, batches, serial=serial)
+        return Plan(name, compiled[0], compiled[1], serial=serial)
 
 
 class _Document(NamedTuple):
@@ -153,6 +162,7 @@ class _Document(NamedTuple):
     held: tuple[Any, ...]
     conditions: tuple[str, ...]
     reusable: bool
+    incremental: bool
 
 
 class _Conditions(Visitor):
@@ -161,8 +171,10 @@ class _Conditions(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
+        self.incremental = False
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        self.incremental = self.incremental or node.name.value in ("defer", "stream")
         if node.name.value in ("skip", "include"):
             self.names.update(
                 one.value.name.value for one in node.arguments or () if isinstance(one.value, VariableNode)

@@ -320,7 +320,11 @@ class Run:
 
     def _complete(self, node: Node, frame: Frame, column: list[Any]) -> None:
         """Complete a column: by the types of its values when they allow it, else value by value."""
-        done = self._leaves(node, column) if node.leaf else self._objects(node, frame, column)
+        done: list[Any] | Nested | None
+        try:
+            done = self._leaves(node, column) if node.leaf else self._objects(node, frame, column)
+        except RecursionError as error:
+            done = [self.fail(error)] * len(column)
         if done is None:
             self._start(self._one_by_one(node, frame, column))
         else:

@@ -160,9 +160,7 @@ def bare(type_: GraphQLOutputType) -> tuple[Any, bool]:
     return (type_.of_type, True) if isinstance(type_, GraphQLNonNull) else (type_, False)
 
 
-def root_selection(
-    executor: AnyExecutor, type_: GraphQLObjectType, vocabulary: Vocabulary
-) -> tuple[Selection, CollectedFields]:
+def root_selection(executor: AnyExecutor, type_: GraphQLObjectType, vocabulary: Vocabulary) -> Selection:
     collected = collect_fields(
         executor.schema,
         executor.fragments,
@@ -171,7 +169,7 @@ def root_selection(
         executor.operation,
         executor.hide_suggestions,
     )
-    return _selection(type_, collected, executor, vocabulary, ()), collected
+    return _selection(type_, collected, executor, vocabulary, ())
 
 
 def alone(selection: Selection) -> Iterator[Selection]:
