@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test lint format smoke race crash bench bench-write lock clean
+.PHONY: help setup dev run test test-long lint format smoke bench bench-write lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test: $(BIN)/.dev ## Set up what the tests need and run them all
 	@sh ops/test-tools.sh && sh ops/browser.sh
 	@$(BIN)/pytest
 
+test-long: $(BIN)/.dev ## Ten thousand made-up GraphQL documents, ours beside the library's executor
+	@$(BIN)/python -m tests.property.breadth.differences 10000
+
 lint: $(BIN)/.dev ## Style, types, import direction
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -49,12 +52,6 @@ format: $(BIN)/.dev ## Put the code into the house style
 
 smoke: ## A fresh clone: start, ask, kill, start again, stop
 	@sh ops/smoke.sh
-
-race: $(BIN)/.dev ## Many clients on two servers: nothing booked twice, nothing lost [SECONDS=60 SEED=1]
-	@$(BIN)/python -m tests.stress.race --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
-
-crash: $(BIN)/.dev ## Kill servers and PostgreSQL under writing clients: nothing lost, nothing half [KILLS=20 SEED=1]
-	@$(BIN)/python -m tests.stress.crash --kills $(or $(KILLS),20) --seed $(or $(SEED),1)
 
 bench: $(BIN)/.dev ## Micro-benchmarks as ratios, a table
 	@$(BIN)/python bench/micro/run.py

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the tests need beside Python: PgBouncer, and PostgreSQL 15, the oldest that is promised.
+# What the tests need beside the environment: PgBouncer, PostgreSQL 15, the oldest that is promised, and the test-suite
+# of graphql-core.
 # Idempotent and quiet; says what it installs. As root it installs packages (no server of theirs is made or started),
 # else it unpacks PgBouncer into .tools/. Where something is not to be had it says so and succeeds: those tests skip
 # with that reason (and fail with CI=true), and where apt has no PostgreSQL 15 its tests are left out.
@@ -44,6 +45,20 @@ install_postgresql_15() {
     install postgresql-15
 }
 
+# graphql-core's own test-suite is in its source distribution only. Name, version and hash are those of the lock file.
+fetch_graphql_core() {
+    locked=$(sed -n '/^graphql-core==/,/[^\\]$/p' requirements/dev.txt)
+    release=$(echo "$locked" | sed -n 's/^graphql-core==\([^ ]*\).*/\1/p')
+    [ ! -d ".tools/graphql-core/graphql_core-$release" ] || return 0
+    echo "test-tools: fetching the source distribution of graphql-core $release into .tools/"
+    mkdir -p .tools/graphql-core
+    echo "$locked" | sed '/^ *#/d' >.tools/graphql-core/locked.txt
+    .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary graphql-core \
+        --require-hashes -r .tools/graphql-core/locked.txt -d .tools/graphql-core >/dev/null 2>&1 &&
+        tar -xzf ".tools/graphql-core/graphql_core-$release.tar.gz" -C .tools/graphql-core ||
+        without "the source distribution of graphql-core could not be fetched"
+}
+
 updated=
 update() {
     [ -n "$updated" ] || apt-get update -qq >/dev/null 2>&1 || true
@@ -71,3 +86,4 @@ if [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then
         without "no PostgreSQL 15, which only root can install"
     fi
 fi
+fetch_graphql_core

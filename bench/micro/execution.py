@@ -1,11 +1,12 @@
-"""GraphQL execution in memory: the breadth-first executor beside stock Strawberry and graphql-core, both with DataLoader.
+"""GraphQL execution in memory: the breadth-first executor beside stock Strawberry and graphql-core, both with
+DataLoader.
 
 Run it with the development environment: `.venv/bin/python bench/micro/execution.py`.
 
 The query is that of RFC-003 with all that a calendar view wants: a calendar's events, each with five attendees and who
-they are, rooms, and organiser. Every executor is given the same frozen values, a parsed and validated document, and loads
-that answer from a dict, so that execution alone is measured, to the JSON bytes. Executors take turns within each round;
-the figure is the median of the rounds, in CPU time of this process.
+they are, rooms, and organiser. Every executor is given the same frozen values, a parsed and validated document, and
+loads that answer from a dict, so that execution alone is measured, to the JSON bytes. Executors take turns within each
+round; the figure is the median of the rounds, in CPU time of this process.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import graphql
@@ -24,7 +25,6 @@ import msgspec
 import strawberry
 from aiodataloader import DataLoader as CoreLoader
 from graphql import GraphQLSchema, execute, parse, validate
-from graphql.execution import VariableValues
 from strawberry.dataloader import DataLoader
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.info import Info
@@ -269,6 +269,7 @@ _SNAKE: Final = {
     "isOptional": "is_optional",
     "avatar": "avatar_url",
 }
+_types: Mapping[str, Any] = STOCK_CORE.type_map
 for _type, _field, _loader, _key in (
     ("Query", "calendar", "calendars", lambda _: CALENDAR),
     ("Calendar", "events", "events", lambda one: one.id),
@@ -277,7 +278,7 @@ for _type, _field, _loader, _key in (
     ("Event", "attendees", "attendees", lambda one: one.id),
     ("Attendee", "user", "users", lambda one: one.user_id),
 ):
-    STOCK_CORE.type_map[_type].fields[_field].resolve = _loading(_loader, _key)  # type: ignore[union-attr]
+    _types[_type].fields[_field].resolve = _loading(_loader, _key)
 
 
 # Ours: the calendar is one load, its events with everything in them another.
@@ -336,16 +337,14 @@ def ways(world: World, query: str, variables: dict[str, Any] | None) -> dict[str
         return encode({"data": result.data})
 
     async def stock_strawberry() -> bytes:
-        context = {name: DataLoader(load_fn=load) for name, load in loads(world).items()}
+        context: dict[str, Any] = {name: DataLoader(load_fn=cast(Any, load)) for name, load in loads(world).items()}
         result = await SCHEMA.execute(query, variable_values=variables, context_value=context)
         assert not result.errors
         return encode({"data": result.data})
 
     async def stock_core() -> bytes:
         context = {name: CoreLoader(load, max_batch_size=1_000) for name, load in loads(world).items()}
-        result = execute(
-            STOCK_CORE, document, context_value=context, variable_values=variables, field_resolver=_camel
-        )
+        result = execute(STOCK_CORE, document, context_value=context, variable_values=variables, field_resolver=_camel)
         if not isinstance(result, graphql.ExecutionResult):
             result = await result
         assert not result.errors
@@ -362,9 +361,7 @@ async def _cpu_ms(way: Way) -> float:
 
 async def _measure(compared: dict[str, Way], rounds: int) -> dict[str, float]:
     # Strawberry writes UTC as an offset, the encoder as Z.
-    answers = {
-        name: msgspec.json.decode((await way()).replace(b"+00:00", b"Z")) for name, way in compared.items()
-    }
+    answers = {name: msgspec.json.decode((await way()).replace(b"+00:00", b"Z")) for name, way in compared.items()}
     assert all(one == answers["ours"] for one in answers.values()), "the executors do not answer alike"
     spent: dict[str, list[float]] = {name: [] for name in compared}
     for number in range(WARM_UP + rounds):
@@ -396,7 +393,9 @@ def run() -> list[dict[str, object]]:
 
 def main() -> None:
     for line in run():
-        print(f"{line['case']}: {line['cpu_ms']} ms; {line['times_strawberry']}x Strawberry, {line['times_core']}x core")
+        print(
+            f"{line['case']}: {line['cpu_ms']} ms; {line['times_strawberry']}x Strawberry, {line['times_core']}x core"
+        )
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ class Planner:
     """Plans documents of one schema.
 
     `strict`: every field of every object type has to be declared, or the schema is refused (Unplannable). Without it,
-    what is not declared is resolved by the library's resolvers. `scalars` are those whose values are left to the encoder.
-    `classes` tells of which object type the values of a Python class are, where a field may have several.
+    what is not declared is resolved by the library's resolvers. `scalars` are those whose values are left to the
+    encoder. `classes` tells of which object type the values of a Python class are, where a field may have several.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ class Planner:
         return leaves
 
     def leaves_to_library(self, executor: AnyExecutor) -> bool:
-        """Whether the library executes this itself: incremental delivery, abort signals and hooks are its own affairs."""
+        """Whether the library executes this itself: incremental delivery, abort signals and hooks are its own
+        affairs."""
         return executor.abort_signal is not None or executor.hooks is not None or self._document(executor).incremental
 
     def plan(self, executor: AnyExecutor, *, serially: bool | None = None) -> Plan:

@@ -4,8 +4,8 @@ A `Frame` is a selection with its sources and the columns of its fields, `Nested
 filled first; then rows are made of columns, from the leaves up. Where a value failed, rows are settled one by one.
 
 When nothing more can be computed, what is waited for is waited for together: first what resolvers of the library
-returned, in any number of rounds; then the loads of the next level of the plan. No timer decides anything. Several loads
-run in tasks of this one: cancelling the operation cancels them, and waits until they are gone.
+returned, in any number of rounds; then the loads of the next level of the plan. No timer decides anything. Several
+loads run in tasks of this one: cancelling the operation cancels them, and waits until they are gone.
 """
 
 import asyncio

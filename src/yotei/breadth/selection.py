@@ -1,8 +1,8 @@
 """A document's selections, compiled: which fields of which type, in which order.
 
 A `Selection` is what is asked of one object type at one place of the document, a `Node` is one field of it. Both are
-made once for a document and hold no data. Fields are collected by the library, so fragments, type conditions, `@skip` and
-`@include` mean what they mean there (GraphQL October 2021, 6.3.2).
+made once for a document and hold no data. Fields are collected by the library, so fragments, type conditions, `@skip`
+and `@include` mean what they mean there (GraphQL October 2021, 6.3.2).
 """
 
 from collections.abc import Callable, Iterator

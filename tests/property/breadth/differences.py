@@ -3,8 +3,8 @@
     python -m tests.property.breadth.differences 10000
 
 The library executes with resolvers that answer at once. Ours executes the same document four ways: with the same
-resolvers, with coroutines, with loads and functions, and with loads to the bytes of the answer. Compared are data with the
-order of its keys, and the errors in their order, with message, path and locations.
+resolvers, with coroutines, with loads and functions, and with loads to the bytes of the answer. Compared are data with
+the order of its keys, and the errors in their order, with message, path and locations.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ def differences(documents: int, *, seed: int = 0) -> Iterator[Difference]:
             schema_seed = seed + first
             made = make(schema_seed)
             compared = _Compared(made)
-            random = Random(schema_seed)
+            random = randomly(schema_seed)
             for number in range(min(DOCUMENTS_OF_A_SCHEMA, documents - first)):
                 written, variables = document(random, made)
                 expected = compared.stock(written, variables)
@@ -56,6 +56,11 @@ def differences(documents: int, *, seed: int = 0) -> Iterator[Difference]:
                 for way, wanted, got in found:
                     if wanted != got:
                         yield Difference(schema_seed, number, way, written, variables, wanted, got)
+
+
+def randomly(seed: int) -> Random:
+    """What decides on the documents of a schema of that seed."""
+    return Random(seed)
 
 
 class _Compared:
@@ -83,9 +88,7 @@ class _Compared:
         )
         found: list[tuple[str, object, object]] = []
         for way, schema, executor in ways:
-            result = execute(
-                schema, written, self._made.root, variable_values=variables, executor_class=executor
-            )
+            result = execute(schema, written, self._made.root, variable_values=variables, executor_class=executor)
             if not isinstance(result, ExecutionResult):
                 result = await result
             found.append((way, wanted, _told(result.data, result.errors)))
