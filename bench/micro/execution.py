@@ -337,13 +337,13 @@ def ways(world: World, query: str, variables: dict[str, Any] | None) -> dict[str
         return encode({"data": result.data})
 
     async def stock_strawberry() -> bytes:
-        context: dict[str, Any] = {name: DataLoader(load_fn=cast(Any, load)) for name, load in loads(world).items()}
+        context: dict[str, Any] = {name: DataLoader(load_fn=cast("Any", load)) for name, load in loads(world).items()}
         result = await SCHEMA.execute(query, variable_values=variables, context_value=context)
         assert not result.errors
         return encode({"data": result.data})
 
     async def stock_core() -> bytes:
-        context = {name: CoreLoader(load, max_batch_size=1_000) for name, load in loads(world).items()}
+        context: dict[str, Any] = {name: CoreLoader(load, max_batch_size=1_000) for name, load in loads(world).items()}
         result = execute(STOCK_CORE, document, context_value=context, variable_values=variables, field_resolver=_camel)
         if not isinstance(result, graphql.ExecutionResult):
             result = await result

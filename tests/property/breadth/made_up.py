@@ -16,7 +16,9 @@ from yotei.breadth import Field, Load, Loaded, Pure, Resolved
 
 POOL: Final = 6
 """Objects of each type."""
-DEPTH_MAX: Final = 4
+DEPTH_MAX: Final = 5
+PARTS: Final = (8, 20, 45)
+"""Fields and fragments of a document."""
 TRIES_MAX: Final = 200
 
 LEAVES: Final = ("String", "Int", "Float", "Boolean", "ID", "Color", "Odd")
@@ -270,6 +272,7 @@ class _Writing:
         self._types = made.types
         self._letters = [name for name in made.types if name not in ("Query", "Mutation")]
         self._aliases = 0
+        self._left = random.choice(PARTS)
         self._fragments: dict[str, str] = {}
         self._variables: dict[str, str] = {}
         self._values: dict[str, Any] = {}
@@ -283,7 +286,7 @@ class _Writing:
 
     def _selection(self, type_: str, depth: int) -> str:
         random = self._random
-        parts = [self._part(type_, depth) for _ in range(random.randint(2, 6))]
+        parts = [self._part(type_, depth) for _ in range(random.randint(2, 5))]
         if random.random() < 0.2:
             parts.append(random.choice(parts))  # the same once more: it is merged
         if random.random() < 0.03 and type_ == "Query":
@@ -293,6 +296,9 @@ class _Writing:
     def _part(self, type_: str, depth: int) -> str:
         random = self._random
         chance = random.random()
+        self._left -= 1
+        if self._left < 0:
+            return "__typename"
         if chance < 0.08:
             return f"__typename{self._condition()}"
         if chance < 0.2 and depth:
