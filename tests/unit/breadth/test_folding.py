@@ -1,0 +1,75 @@
+"""What comes with another load, and what stands in for one, costs nothing."""
+
+from tests.unit.breadth.shop import Shops, data, executor
+
+
+async def test_a_load_is_told_what_it_is_to_bring_along() -> None:
+    shops = Shops(1)
+
+    answer = await shops.ask("{ shop(id: 1) { shelf { editor { name } } } }")
+
+    assert data(answer)["shop"]["shelf"] == [{"editor": {"name": "Editor"}}]
+    assert shops.loaded[1] == ("shelf", (1,), ({"first": 10}, frozenset({"editor"})))
+
+
+async def test_what_is_not_asked_for_is_not_brought_along() -> None:
+    shops = Shops(1)
+
+    await shops.ask("{ shop(id: 1) { shelf { id } } }")
+
+    assert shops.loaded[1] == ("shelf", (1,), ({"first": 10}, frozenset()))
+
+
+async def test_where_nothing_can_bring_it_along_it_is_loaded() -> None:
+    shops = Shops(1)
+
+    answer = await shops.ask("{ book(id: 1) { editor { name } } }")
+
+    assert data(answer) == {"book": {"editor": {"name": "Author 98"}}}
+    assert [name for name, _, _ in shops.loaded] == ["author"]
+
+
+async def test_a_load_below_stands_in_for_that_of_its_parent() -> None:
+    shops = Shops(1, carried=True)
+    asked = executor(shops.planner(), "{ shop(id: 1) { name shelf { title } page { more } __typename } }")
+
+    answer = await asked.answer()
+
+    assert data(answer) == {
+        "shop": {"name": "Shop 1", "shelf": [{"title": "Book 1"}], "page": {"more": False}, "__typename": "Shop"}
+    }
+    assert [name for name, _, _ in shops.loaded] == ["shelf"]
+    assert asked.plan.statements == 1
+    assert "instead of shop" in asked.plan.explain(asked).text()
+
+
+async def test_parents_side_by_side_are_carried_together() -> None:
+    shops = Shops(1, carried=True)
+
+    answer = await shops.ask(
+        "{ a: shop(id: 1) { shelf { id } } b: shop(id: 2) { shelf { id } } c: shop(id: 100) { page { more } } }"
+    )
+
+    assert data(answer) == {"a": {"shelf": [{"id": 1}]}, "b": {"shelf": [{"id": 1}]}, "c": None}
+    assert [(name, keys) for name, keys, _ in shops.loaded] == [("shelf", (1, 2, 100))]
+
+
+async def test_a_field_that_the_load_below_does_not_know_keeps_the_parents_load() -> None:
+    shops = Shops(1, carried=True)
+
+    answer = await shops.ask("{ shop(id: 1) { city shelf { id } } }")
+
+    assert data(answer)["shop"]["city"] == "Kyoto"
+    assert [name for name, _, _ in shops.loaded] == ["shop", "shelf"]
+
+
+async def test_where_the_load_below_cannot_run_the_parents_does() -> None:
+    shops = Shops(1, carried=True)
+    asked = executor(shops.planner(), "{ shop(id: 1) { name shelf(first: -1) { id } } }")
+
+    answer = await asked.answer()
+
+    assert data(answer) == {"shop": {"name": "Shop 1", "shelf": None}}
+    assert [one.path for one in answer.errors] == [["shop", "shelf"]]
+    assert [name for name, _, _ in shops.loaded] == ["shop"]
+    assert asked.plan.statements == 1
