@@ -20,7 +20,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.micro import encoding, expansion, list_statement, loader
+from bench.micro import encoding, execution, expansion, list_statement, loader
 
 ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = ROOT / "bench" / "results" / "micro.jsonl"
@@ -56,6 +56,15 @@ def rows(measured: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Row]:
     found += [
         ("encoding", f"{one['case']} / msgspec", _number(one["ratio"]), f"{one['us']} us")
         for one in measured["encoding"]
+    ]
+    found += [
+        (
+            "graphql",
+            f"{one['case']}, ours / Strawberry with DataLoader",
+            _number(one["ratio"]),
+            f"{one['cpu_ms']} ms of CPU; {one['times_strawberry']}x",
+        )
+        for one in measured["execution"]
     ]
     return found
 
@@ -96,6 +105,7 @@ def main() -> None:
         "loader": loader,
         "list_statement": list_statement,
         "encoding": encoding,
+        "execution": execution,
     }.items():
         measured[name] = room.run()
     for row in measured["expansion"]:

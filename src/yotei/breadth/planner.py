@@ -13,16 +13,21 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     Executor,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLLeafType,
     GraphQLObjectType,
     GraphQLSchema,
-    OperationDefinitionNode,
     OperationType,
     VariableNode,
     Visitor,
+    default_field_resolver,
+    default_type_resolver,
+    get_operation_ast,
     visit,
 )
+from graphql.execution import VariableValues
+from graphql.execution.collect_fields import FragmentDetails
 
 from yotei.breadth.check import faults_of
 from yotei.breadth.columns import Kinds, Leaves
@@ -108,19 +113,40 @@ class Planner:
     def explain(
         self, document: DocumentNode, name: str | None = None, variables: dict[str, Any] | None = None
     ) -> Explained:
-        """The plan of a document without executing it. Variables may be missing: conditions are then taken as met."""
-        found = self.executor_of(document, name, variables or {})
-        return self.plan(found).explain(found)
+        """The plan of a document without executing it; raises GraphQLError where it holds no operation of that name.
 
-    def executor_of(self, document: DocumentNode, name: str | None, variables: dict[str, Any]) -> AnyExecutor:
-        operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-        chosen = [one for one in operations if name is None or (one.name and one.name.value == name)]
-        if len(chosen) != 1:
+        Without `variables`, arguments that need one count as not given, `@include` as met and `@skip` as not.
+        """
+        if variables is None:
+            asked = self._sketch(document, name)
+        else:
+            built = Executor.build(self.schema, document, None, None, variables, name)
+            if isinstance(built, list):
+                raise built[0]
+            asked = built
+        return self.plan(asked).explain(asked)
+
+    def _sketch(self, document: DocumentNode, name: str | None) -> AnyExecutor:
+        """An executor of a document whose variables are not known."""
+        operation = get_operation_ast(document, name)
+        if operation is None:
             raise GraphQLError("expected the name of an operation of the document")
-        built = Executor.build(self.schema, document, operation_name=name, raw_variable_values=variables)
-        if not isinstance(built, list):
-            return built
-        raise built[0]
+        fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+        conditions = _Conditions()
+        for one in document.definitions:
+            visit(one, conditions)
+        return Executor(
+            self.schema,
+            fragments,
+            {key: FragmentDetails(one) for key, one in fragments.items()},
+            None,
+            None,
+            operation,
+            VariableValues({}, dict(conditions.met)),
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+        )
 
     def _document(self, executor: AnyExecutor) -> "_Document":
         operation, fragments = executor.operation, tuple(executor.fragment_definitions.values())
@@ -132,7 +158,7 @@ class Planner:
                 visit(one, conditions)
             reusable = not any(one.variable_definitions for one in fragments)
             document = _Document(
-                key, (operation, *fragments), tuple(sorted(conditions.names)), reusable, conditions.incremental
+                key, (operation, *fragments), tuple(sorted(conditions.met)), reusable, conditions.incremental
             )
             self._documents[key] = document
             if len(self._documents) > PLANS_MAX:
@@ -167,16 +193,16 @@ class _Document(NamedTuple):
 
 
 class _Conditions(Visitor):
-    """The variables that decide what is selected."""
+    """The variables that decide what is selected, with the value that lets most of it be."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.names: set[str] = set()
+        self.met: dict[str, bool] = {}
         self.incremental = False
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         self.incremental = self.incremental or node.name.value in ("defer", "stream")
         if node.name.value in ("skip", "include"):
-            self.names.update(
-                one.value.name.value for one in node.arguments or () if isinstance(one.value, VariableNode)
-            )
+            for one in node.arguments or ():
+                if isinstance(one.value, VariableNode):
+                    self.met[one.value.name.value] = node.name.value == "include"

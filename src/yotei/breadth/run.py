@@ -382,7 +382,7 @@ class Run:
         """Put objects into frames by what their Python types say; False where each has to be asked."""
         named = nested.node.named
         if is_object_type(named):
-            if named.is_type_of is not None and named.name not in self._planner.vocabulary:
+            if self._asks(named):
                 return False
             return self._enter(nested, {named: objects}, None)
         if not kinds <= self._planner.classes.keys():
@@ -411,6 +411,10 @@ class Run:
         for frame in nested.frames:
             self.expand(frame)
         return True
+
+    def _asks(self, type_: GraphQLObjectType) -> bool:
+        """Whether values are asked if they are of that type: not where the vocabulary says what they are."""
+        return type_.is_type_of is not None and type_.name not in self._planner.vocabulary
 
     # Value by value
 
@@ -496,14 +500,18 @@ class Run:
             types = [named] * len(objects)
         else:
             resolve = cast("GraphQLAbstractType", named).resolve_type or self.executor.type_resolver
-            names = [self._one(resolve, value, info, named) for value, info in zip(objects, asked, strict=True)]
+            told = [self._planner.classes.get(type(value)) for value in objects]
+            names = [
+                None if type_ is not None else self._one(resolve, value, info, named)
+                for type_, value, info in zip(told, objects, asked, strict=True)
+            ]
             yield from self._await_in(names)
             types = [
-                name if type(name) is Fail else self._one(self._runtime_type, nested, name, value)
-                for name, value in zip(names, objects, strict=True)
+                type_ or (name if type(name) is Fail else self._one(self._runtime_type, nested, name, value))
+                for type_, name, value in zip(told, names, objects, strict=True)
             ]
         agreed = [
-            self._one(type_.is_type_of, value, info) if type(type_) is not Fail and type_.is_type_of else True
+            self._one(type_.is_type_of, value, info) if type(type_) is not Fail and self._asks(type_) else True
             for type_, value, info in zip(types, objects, asked, strict=True)
         ]
         yield from self._await_in(agreed)

@@ -4,7 +4,7 @@ import pytest
 from graphql import ExecutionResult, GraphQLSchema, build_schema, execute, graphql_sync, parse
 
 from tests.unit.breadth.shop import Shops, executor
-from yotei.breadth import Attribute, Folded, Loaded, Planner, Pure, Resolved, Unplannable, plugged
+from yotei.breadth import Attribute, Field, Folded, Loaded, Planner, Pure, Resolved, Unplannable, plugged
 
 
 def _refused(shops: Shops, type_: str, field: str, declared: object) -> str:
@@ -78,6 +78,19 @@ def test_rows_are_estimated_from_the_arguments() -> None:
     assert asked.plan.explain(asked).rows == 51
 
 
+def test_a_document_can_be_explained_before_its_variables_are_known() -> None:
+    planner = Shops().planner()
+    text = """
+        query ($id: Int!, $n: Int, $with: Boolean!, $without: Boolean!) {
+          shop(id: $id) { shelf(first: $n) { id } owner @include(if: $with) { id } city @skip(if: $without) }
+        }
+    """
+
+    explained = planner.explain(parse(text))
+
+    assert (explained.statements, explained.rows) == (3, 12)
+
+
 def test_a_document_is_planned_once_for_each_answer_to_its_conditions() -> None:
     planner = Shops().planner()
     document = parse("query ($s: Boolean!) { shop(id: 1) { name @skip(if: $s) owner @include(if: $s) { name } } }")
@@ -138,7 +151,7 @@ async def test_loads_of_mutations_are_not_merged() -> None:
     shops = Shops()
     schema = build_schema("type Query { n: Int } type Mutation { author(id: Int!): Author } type Author { id: Int! }")
     loaded = Loaded(shops.author, lambda _, arguments, __: arguments["id"])
-    vocabulary = {
+    vocabulary: dict[str, dict[str, Field]] = {
         "Query": {"n": Pure(lambda _: 1)},
         "Mutation": {"author": loaded},
         "Author": {"id": Attribute("id")},

@@ -56,7 +56,10 @@ async def test_what_was_loaded_once_is_not_loaded_again() -> None:
 
 async def test_loads_that_would_wait_for_each_other_are_not_merged() -> None:
     shops = Shops()
-    text = "{ shop(id: 1) { owner { rival { name } } shelf { author { rival { name } } } } author(id: 5) { rival { id } } }"
+    text = """{
+      shop(id: 1) { owner { rival { name } } shelf { author { rival { name } } } }
+      author(id: 5) { rival { id } }
+    }"""
     asked = executor(shops.planner(), text)
 
     answer = await asked.answer()
