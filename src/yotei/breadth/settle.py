@@ -12,7 +12,8 @@ from yotei.breadth.columns import Fail
 from yotei.breadth.selection import Node
 
 if TYPE_CHECKING:
-    from yotei.breadth.run import Frame, Nested, Run
+    from yotei.breadth.frames import Frame, Nested
+    from yotei.breadth.run import Run
 
 
 def settle(run: "Run", frame: "Frame", row: int, path: Path | None) -> dict[str, Any]:

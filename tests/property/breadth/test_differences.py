@@ -9,7 +9,8 @@ from graphql import execute, located_error
 from tests.property.breadth.differences import differences, randomly
 from tests.property.breadth.made_up import document, make
 from yotei.breadth import columns, run, settle
-from yotei.breadth.run import Frame, Nested, Run
+from yotei.breadth.frames import Frame, Nested
+from yotei.breadth.run import Run
 
 DOCUMENTS = 500
 DOCUMENTS_OF_A_MUTANT = 200
