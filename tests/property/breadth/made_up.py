@@ -250,7 +250,9 @@ class _Filling:
             case "Int":
                 return random.randint(-5, 99) if random.random() < 0.95 else random.choice((True, 2.0, "8"))
             case "Float":
-                return random.random() if random.random() < 0.9 else random.choice((3, True, float("inf")))
+                return (
+                    random.random() if random.random() < 0.85 else random.choice((3, True, float("inf"), float("nan")))
+                )
             case "Boolean":
                 return random.random() < 0.5 if random.random() < 0.95 else 1
             case "Color":
