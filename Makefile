@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke bench bench-write lock clean
+.PHONY: help setup dev run test test-long lint format smoke race crash bench bench-write lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,12 @@ format: $(BIN)/.dev ## Put the code into the house style
 
 smoke: ## A fresh clone: start, ask, kill, start again, stop
 	@sh ops/smoke.sh
+
+race: $(BIN)/.dev ## Many clients on two servers: nothing booked twice, nothing lost [SECONDS=60 SEED=1]
+	@$(BIN)/python -m tests.stress.race --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
+
+crash: $(BIN)/.dev ## Kill servers and PostgreSQL under writing clients: nothing lost, nothing half [KILLS=20 SEED=1]
+	@$(BIN)/python -m tests.stress.crash --kills $(or $(KILLS),20) --seed $(or $(SEED),1)
 
 bench: $(BIN)/.dev ## Micro-benchmarks as ratios, a table
 	@$(BIN)/python bench/micro/run.py
