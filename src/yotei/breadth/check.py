@@ -91,9 +91,9 @@ def _offered(schema: GraphQLSchema, vocabulary: Vocabulary) -> dict[str, set[Loa
             field = declared.get(name)
             sources: set[Load | None] = {load}
             if isinstance(field, Loaded):
-                sources = {field.load}
+                sources = {field.load, *(carrier.load for carrier in field.carriers)}
             elif isinstance(field, Folded) and field.otherwise is not None:
-                sources = {load, field.otherwise.load}
+                sources = {load, field.otherwise.load, *(carrier.load for carrier in field.otherwise.carriers)}
             if is_object_type(named):
                 pending += [(named, one) for one in sources]
             elif is_abstract_type(named):

@@ -163,9 +163,9 @@ class Plan:
 
 
 class Source(NamedTuple):
-    """Where the objects of a selection come from: the load that brought them, and the batch that it is in."""
+    """Where the objects of a selection come from: the batch that brings them, and the loads that may be in it."""
 
-    load: Load
+    loads: tuple[Load, ...]
     batch: Batch
 
 
@@ -190,7 +190,17 @@ class Scheduling:
         for batch in self.batches:
             for standby in batch.standby:
                 standby.level = batch.level
+        self._fold_alike()
         return self.batches
+
+    def _fold_alike(self) -> None:
+        """Every load of one kind brings the same along: what was loaded once is not loaded again at another level."""
+        every = [*self.batches, *(one for batch in self.batches for one in batch.standby)]
+        folded: dict[int, set[str]] = {}
+        for batch in every:
+            folded.setdefault(id(batch.load), set()).update(batch.folded)
+        for batch in every:
+            batch.folded = folded[id(batch.load)]
 
     def _walk(self, selection: Selection, source: Source | None, scope: int) -> None:
         self._fields += len(selection.nodes)
@@ -209,8 +219,11 @@ class Scheduling:
             self._walk(node.below(type_, self._executor, self._vocabulary), source, scope)
 
     def _fold(self, node: Node, declared: Folded, source: Source | None) -> None:
-        if source is not None and declared.name in source.load.folds:
+        if source is not None and all(declared.name in load.folds for load in source.loads):
             source.batch.folded.add(declared.name)
+            for standby in source.batch.standby:
+                if standby.load in source.loads:
+                    standby.folded.add(declared.name)
         else:
             assert declared.otherwise is not None, f"{node.parent.name}.{node.name} was not checked"
             node.declared = declared.otherwise
@@ -224,7 +237,7 @@ class Scheduling:
                 self._carry(node, declared, carried, source, scope)
                 return
         if not node.leaf:
-            self._descend(node, Source(declared.load, node.batch), scope)
+            self._descend(node, Source((declared.load,), node.batch), scope)
 
     def _carry(
         self, node: Node, declared: Loaded, carried: tuple[Node, Carrier], source: Source | None, scope: int
@@ -250,7 +263,7 @@ class Scheduling:
             if other is not child and isinstance(one, Loaded) and same and written(other, one) == batch.arguments:
                 other.batch = batch
                 batch.nodes.append(other)
-        self._walk(below, Source(declared.load, batch), scope)
+        self._walk(below, Source((loaded.load, declared.load), batch), scope)
 
     def _carried(self, node: Node, declared: Loaded) -> tuple[Node, Carrier] | None:
         if not declared.carriers or declared.many or not isinstance(node.named, GraphQLObjectType):

@@ -94,7 +94,10 @@ class _Compared:
             found.append((way, wanted, _told(result.data, result.errors)))
         built = self._planned.build(self._made.stock, written, self._made.root, None, variables)
         if not isinstance(built, list):
+            self._made.loaded.clear()
             answer = await built.answer()
+            promised, sent = built.plan.statements, len(self._made.loaded)
+            found.append(("statements", True, sent <= promised or f"{sent} sent, {promised} promised"))
             bytes_of = _encode(expected.data), _list(expected.errors)
             found.append(("to bytes", bytes_of, (_encode(answer.data), _list(answer.errors))))
         return found

@@ -57,13 +57,17 @@ class Failed(Exception):
 
 
 class Made(NamedTuple):
-    """A schema with its data: `stock` answers at once, `waiting` in coroutines, `vocabulary` plans what is computed."""
+    """A schema with its data: `stock` answers at once, `waiting` in coroutines, `vocabulary` plans what is computed.
+
+    `loaded` is what the loads of the vocabulary write their names to, each time that they run.
+    """
 
     types: dict[str, list[How]]
     stock: GraphQLSchema
     waiting: GraphQLSchema
     vocabulary: dict[str, dict[str, Field]]
     root: Any
+    loaded: list[str]
 
 
 def make(seed: int) -> Made:
@@ -72,7 +76,8 @@ def make(seed: int) -> Made:
     types = _types(random)
     sdl = _sdl(types)
     stock, waiting = _resolved(build_schema(sdl), types, _at_once), _resolved(build_schema(sdl), types, _in_a_coroutine)
-    return Made(types, stock, waiting, _vocabulary(random, types), _data(random, types))
+    loaded: list[str] = []
+    return Made(types, stock, waiting, _vocabulary(random, types, loaded), _data(random, types), loaded)
 
 
 def answer(how: How, source: Any, arguments: Mapping[str, Any]) -> Any:
@@ -154,14 +159,14 @@ def _in_a_coroutine(how: How) -> Callable[..., Any]:
     return resolve
 
 
-def _vocabulary(random: Random, types: Mapping[str, list[How]]) -> dict[str, dict[str, Field]]:
+def _vocabulary(random: Random, types: Mapping[str, list[How]], loaded: list[str]) -> dict[str, dict[str, Field]]:
     """What is computed is loaded or computed; sources are their own keys. What is not is left to the library."""
     found: dict[str, dict[str, Field]] = {}
     for name, fields in types.items():
         for how in fields:
             declared: Field = Resolved()
             if how.computed:
-                declared = _loaded(how) if random.random() < 0.6 else Pure(_pure(how))
+                declared = _loaded(how, loaded) if random.random() < 0.6 else Pure(_pure(how))
             elif random.random() < 0.3:
                 declared = Pure(_pure(how))
             found.setdefault(name, {})[how.name] = declared
@@ -177,8 +182,9 @@ class _Held:
         self.it = it
 
 
-def _loaded(how: How) -> Loaded:
+def _loaded(how: How, loaded: list[str]) -> Loaded:
     async def load(_: Any, keys: Sequence[_Held], arguments: Mapping[str, Any]) -> list[Any]:
+        loaded.append(how.name)
         return [_settled(how, key.it, arguments) for key in keys]
 
     by = ("number", "text", "given", "hue") if how.arguments else ()

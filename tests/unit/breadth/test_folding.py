@@ -1,6 +1,12 @@
 """What comes with another load, and what stands in for one, costs nothing."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import build_schema
+
 from tests.unit.breadth.shop import Shops, data, executor
+from yotei.breadth import Field, Folded, Load, Loaded, Planner, Pure
 
 
 async def test_a_load_is_told_what_it_is_to_bring_along() -> None:
@@ -73,3 +79,28 @@ async def test_where_the_load_below_cannot_run_the_parents_does() -> None:
     assert [one.path for one in answer.errors] == [["shop", "shelf"]]
     assert [name for name, _, _ in shops.loaded] == ["shop"]
     assert asked.plan.statements == 1
+
+
+async def test_loads_of_one_kind_bring_the_same_along_at_every_level() -> None:
+    schema = build_schema("type Query { one: Node } type Node { id: Int!, next: Node, tag: String }")
+    told: list[tuple[tuple[int, ...], frozenset[str]]] = []
+
+    async def load(_: Any, keys: Sequence[int], __: Any, folded: frozenset[str]) -> list[tuple[int, str | None]]:
+        told.append((tuple(keys), folded))
+        return [(key, f"tag {key}" if "tag" in folded else None) for key in keys]
+
+    node = Load("node", load, folds=frozenset({"tag"}))
+    vocabulary: dict[str, dict[str, Field]] = {
+        "Query": {"one": Loaded(node, lambda *_: 1)},
+        "Node": {
+            "id": Pure(lambda one: one[0]),
+            "next": Loaded(node, lambda one, _, __: one[0]),
+            "tag": Folded("tag", lambda one: one[1]),
+        },
+    }
+    asked = executor(Planner(schema, vocabulary, strict=True), "{ one { id next { tag } } }")
+
+    answer = await asked.answer()
+
+    assert data(answer) == {"one": {"id": 1, "next": {"tag": "tag 1"}}}
+    assert told == [((1,), frozenset({"tag"}))]
