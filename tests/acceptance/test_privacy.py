@@ -86,6 +86,8 @@ def paths(described: dict[str, Any], ids: dict[str, Any]) -> Iterator[str]:
             made = [path.replace("{event_id}", str(one)) for one in ids["events"]]
         elif path == "/api/events":
             made = [f"{path}?calendar_id={one}&expand={how}" for one in ids["calendars"] for how in HOW]
+        elif path == "/api/events/search":
+            made = [f"{path}?q={word.replace(' ', '%20')}" for word in SECRETS]
         else:
             made = [path.replace("{resource_id}", str(ids["room"])).replace("{user_id}", str(ids["owner"]))]
         takes_window = any(one["name"] == "start" for one in methods["get"].get("parameters", ()))
@@ -121,6 +123,7 @@ def test_no_graphql_document_tells(premise: Premise) -> None:
     documents += [f"{{ agendaConnection({window}) {{ nodes {{ {EVENT} }} }} }}"]
     documents += [f'{{ event(id: "{one}") {{ {EVENT} }} }}' for one in ids["events"]]
     documents += [f'{{ calendar(id: "{one}") {{ name events({window}) {{ {EVENT} }} }} }}' for one in ids["calendars"]]
+    documents += [f'{{ searchEvents(words: "{word}") {{ nodes {{ {EVENT} }} }} }}' for word in SECRETS]
     documents += [f"{{ calendars {{ nodes {{ events({window}) {{ {EVENT} }} }} }} }}"]
     documents += [f"{{ availability({window}) {{ resources {{ busy {{ start end }} }} }} }}"]
 
