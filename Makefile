@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke race crash bench bench-write lock clean
+.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,13 @@ race: $(BIN)/.dev ## Many clients on two servers: nothing booked twice, nothing 
 crash: $(BIN)/.dev ## Kill servers and PostgreSQL under writing clients: nothing lost, nothing half [KILLS=20 SEED=1]
 	@$(BIN)/python -m tests.stress.crash --kills $(or $(KILLS),20) --seed $(or $(SEED),1)
 
+# Node is asked for by the program itself, which says what becomes of the audit without it.
+tests/audit/node_modules/.package-lock.json: tests/audit/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests/audit --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
+
+audit: $(BIN)/.dev tests/audit/node_modules/.package-lock.json ## Ask the GraphQL door what the audits of the field ask
+	@$(BIN)/python -m tests.audit
+
 bench: $(BIN)/.dev ## Micro-benchmarks as ratios, a table
 	@$(BIN)/python bench/micro/run.py
 
@@ -71,4 +78,4 @@ lock: $(BIN)/.dev ## Write the lock files anew
 	@$(LOCK) pyproject.toml requirements/build.in --extra dev -c requirements/run.txt -o requirements/dev.txt
 
 clean: ## Remove environments and caches; .data is kept
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tools build dist
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tools build dist tests/audit/node_modules

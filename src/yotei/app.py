@@ -23,6 +23,7 @@ from litestar.types import ASGIApp
 from yotei import settings
 from yotei.api import auth, description
 from yotei.api.graphql import door as graphql
+from yotei.api.graphql.operations import Operations
 from yotei.api.head import with_head
 from yotei.api.observed import observed
 from yotei.api.ops import health
@@ -97,7 +98,13 @@ def doors(config: Settings) -> Litestar:
         dependencies={"viewer": Provide(auth.provide_viewer), "writing": Provide(provide_writing)},
         guards=[strict],
         exception_handlers={Exception: answer_problem},
-        state=State({"limits": config.limits, "horizon_days": config.booking.horizon_days}),
+        state=State(
+            {
+                "limits": config.limits,
+                "horizon_days": config.booking.horizon_days,
+                "operations": Operations(config.limits, config.graphql),
+            }
+        ),
         lifespan=[_storage(config)],
         request_max_body_size=config.limits.body_bytes_max,
         openapi_config=description.OPENAPI,

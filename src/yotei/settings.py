@@ -108,6 +108,17 @@ class LimitSettings(Section, frozen=True):
         int, Meta(ge=100, le=100_000, description="Lexical tokens of a GraphQL document.")
     ] = 4_000
     graphql_aliases_max: Annotated[int, Meta(ge=1, le=1_000, description="Aliases in a GraphQL document.")] = 30
+    graphql_root_fields_max: Annotated[
+        int, Meta(ge=1, le=1_000, description="Fields at the root of one operation of a GraphQL document.")
+    ] = 20
+    graphql_directives_max: Annotated[int, Meta(ge=0, le=1_000, description="Directives in a GraphQL document.")] = 50
+    graphql_directives_each_max: Annotated[
+        int, Meta(ge=0, le=100, description="Directives at one place of a GraphQL document.")
+    ] = 4
+    graphql_timeout_ms: Annotated[
+        int,
+        Meta(ge=10, le=600_000, description="A GraphQL operation is ended after this time, and its statement with it."),
+    ] = 10_000
     statements_max: Annotated[
         int, Meta(ge=1, le=1_000, description="SQL statements of one reading request, refused beyond in strict mode.")
     ] = 5
@@ -128,6 +139,41 @@ class LimitSettings(Section, frozen=True):
     refused_burst: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Requests without a valid token that an address may make at once.")
     ] = 200
+
+
+class GraphqlSettings(Section, frozen=True):
+    introspection: Annotated[
+        bool,
+        Meta(description="Answer questions about the schema; without it no name of the schema is suggested either."),
+    ] = True
+    page: Annotated[bool, Meta(description="Show browsers a page to write documents in.")] = True
+    get: Annotated[bool, Meta(description="Take queries by GET, not by POST alone.")] = True
+    trusted_documents: Annotated[
+        str | None,
+        Meta(description="JSON file of documents by the SHA-256 of their text; requests may name them by it."),
+    ] = None
+    trusted_only: Annotated[bool, Meta(description="Execute trusted documents and no others.")] = False
+
+
+class SubscriptionSettings(Section, frozen=True):
+    poll_ms: Annotated[
+        int, Meta(ge=100, le=1_000, description="How often a worker with subscriptions looks into the change log.")
+    ] = 250
+    streams_max: Annotated[
+        int, Meta(ge=0, le=100_000, description="Subscriptions that a worker serves at once, and sockets likewise.")
+    ] = 500
+    streams_per_person_max: Annotated[
+        int, Meta(ge=0, le=100_000, description="Subscriptions of one person at a worker, and sockets likewise.")
+    ] = 20
+    init_wait_s: Annotated[
+        float, Meta(gt=0, le=60, description="A socket has this long to say who is asking (`connection_init`).")
+    ] = 10.0
+    ping_every_s: Annotated[
+        float, Meta(gt=0, le=3_600, description="How often a client that nothing is told is asked whether it is there.")
+    ] = 30.0
+    pong_wait_s: Annotated[
+        float, Meta(gt=0, le=600, description="A client that has not answered by then is disconnected.")
+    ] = 20.0
 
 
 class ChangeLogSettings(Section, frozen=True):
@@ -171,6 +217,8 @@ class Settings(Section, frozen=True):
     database: DatabaseSettings = DatabaseSettings()
     pool: PoolSettings = PoolSettings()
     limits: LimitSettings = LimitSettings()
+    graphql: GraphqlSettings = GraphqlSettings()
+    subscriptions: SubscriptionSettings = SubscriptionSettings()
     booking: BookingSettings = BookingSettings()
     change_log: ChangeLogSettings = ChangeLogSettings()
     log: LogSettings = LogSettings()
@@ -181,6 +229,8 @@ class Settings(Section, frozen=True):
             raise ValueError("database.url: expected an address that starts with postgresql://")
         if self.limits.page_size_default > self.limits.page_size_max:
             raise ValueError("limits.page_size_default: expected at most limits.page_size_max")
+        if self.graphql.trusted_only and self.graphql.trusted_documents is None:
+            raise ValueError("graphql.trusted_only: expected graphql.trusted_documents too")
         if self.change_log.keep_days * 86_400 <= self.change_log.transaction_max_s:
             raise ValueError("change_log.keep_days: expected more days than change_log.transaction_max_s")
         for network in self.server.trusted_proxies:

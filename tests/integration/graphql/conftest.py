@@ -10,8 +10,9 @@ from litestar.datastructures import State
 
 from tests.integration.graphql.rows import Caller, Rows
 from yotei.api.graphql import door
+from yotei.api.graphql.operations import Operations
 from yotei.api.problems import answer_problem
-from yotei.settings import LimitSettings
+from yotei.settings import GraphqlSettings, LimitSettings
 from yotei.storage.pool import Database
 
 Admit = Callable[[UUID], Awaitable[Caller]]
@@ -28,11 +29,25 @@ def limits() -> LimitSettings:
 
 
 @pytest.fixture
-async def client(database: Database, limits: LimitSettings) -> AsyncIterator[httpx.AsyncClient]:
+def graphql() -> GraphqlSettings:
+    return GraphqlSettings()
+
+
+@pytest.fixture
+async def client(
+    database: Database, limits: LimitSettings, graphql: GraphqlSettings
+) -> AsyncIterator[httpx.AsyncClient]:
     """Over ASGI in this very task: the statements of a request are counted in the test's ledger."""
     app = Litestar(
         route_handlers=door.routes(),
-        state=State({"database": database, "limits": limits, "horizon_days": 366}),
+        state=State(
+            {
+                "database": database,
+                "limits": limits,
+                "horizon_days": 366,
+                "operations": Operations(limits, graphql),
+            }
+        ),
         exception_handlers={Exception: answer_problem},
         openapi_config=None,
     )

@@ -38,6 +38,9 @@ class Size(NamedTuple):
 class Bounds(NamedTuple):
     depth_max: int
     aliases_max: int
+    root_fields_max: int = 20
+    directives_max: int = 50
+    directives_each_max: int = 4
 
 
 def excess(document: DocumentNode, bounds: Bounds) -> str | None:
@@ -47,6 +50,12 @@ def excess(document: DocumentNode, bounds: Bounds) -> str | None:
     spreads = sum(1 for one in document.definitions for _ in _spreads(getattr(one, "selection_set", None)))
     if spreads > SPREADS_MAX:
         return f"The document spreads {spreads} fragments; at most {SPREADS_MAX} are taken."
+    directives = [*_directives(document)]
+    most = max(directives, default=0)
+    if most > bounds.directives_each_max:
+        return f"The document has {most} directives at one place; at most {bounds.directives_each_max} are taken."
+    if sum(directives) > bounds.directives_max:
+        return f"The document has {sum(directives)} directives; at most {bounds.directives_max} are taken."
     # Fragments that nothing spreads are measured too: they are validated like the others.
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     alone = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
@@ -54,6 +63,9 @@ def excess(document: DocumentNode, bounds: Bounds) -> str | None:
     writes = max((roots(one, fragments) for one in operations if one.operation is OperationType.MUTATION), default=0)
     if writes > WRITES_MAX:
         return f"The document writes {writes} times; at most {WRITES_MAX} are taken."
+    wide = max((roots(one, fragments) for one in operations), default=0)
+    if wide > bounds.root_fields_max:
+        return f"The document has {wide} fields at its root; at most {bounds.root_fields_max} are taken."
     depth = max((size.depth for size in sizes[: len(operations)]), default=0)
     if depth > bounds.depth_max:
         return f"The document is {depth} levels deep; at most {bounds.depth_max} are taken."
@@ -123,6 +135,22 @@ def _flat(selected: SelectionSetNode) -> Iterator[FieldNode | FragmentSpreadNode
             yield from _flat(one.selection_set)
         elif isinstance(one, FieldNode | FragmentSpreadNode):
             yield one
+
+
+def _directives(document: DocumentNode) -> Iterator[int]:
+    """How many directives each place has that has some."""
+    for one in document.definitions:
+        yield len(getattr(one, "directives", None) or ())
+        for variable in getattr(one, "variable_definitions", None) or ():
+            yield len(variable.directives or ())
+        yield from _directives_below(getattr(one, "selection_set", None))
+
+
+def _directives_below(selected: SelectionSetNode | None) -> Iterator[int]:
+    for one in selected.selections if selected else ():
+        if one.directives:
+            yield len(one.directives)
+        yield from _directives_below(getattr(one, "selection_set", None))
 
 
 def _spreads(selected: SelectionSetNode | None) -> Iterator[FragmentSpreadNode]:

@@ -6,7 +6,15 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, specified_rules
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    parse,
+    specified_rules,
+)
 from strawberry.schema.schema import validate_document
 
 from yotei.api.graphql import bounds, failures
@@ -27,12 +35,14 @@ class Prepared(msgspec.Struct, frozen=True):
 class Documents:
     """The documents of one schema, by their text."""
 
-    def __init__(self, schema: GraphQLSchema, *, tokens_max: int, limits: bounds.Bounds) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, *, tokens_max: int, limits: bounds.Bounds, introspection: bool = True
+    ) -> None:
         self._schema = schema
         self._tokens_max = tokens_max
         self._limits = limits
         # The same tuple each time, so that nothing is built for each request.
-        self._rules = tuple(specified_rules)
+        self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
         self._remembered = lru_cache(maxsize=DOCUMENTS_MAX)(self._prepare)
 
     def prepare(self, text: str) -> Prepared:

@@ -3,6 +3,7 @@ changes in `extensions.code`, the same as at the REST door. What is not a Proble
 told as `internal` and no more.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -16,6 +17,11 @@ from yotei.errors import Code, Fault, Problem
 PARSE_FAILED: Final = "graphql_parse_failed"
 VALIDATION_FAILED: Final = "graphql_validation_failed"
 LIMIT_EXCEEDED: Final = "graphql_limit_exceeded"
+DOCUMENT_UNKNOWN: Final = "graphql_document_unknown"
+DOCUMENT_NOT_TRUSTED: Final = "graphql_document_not_trusted"
+TIMED_OUT: Final = "graphql_timed_out"
+
+_SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
 
 _INTERNAL_DETAIL: Final = "Something failed that should not have. The request id finds it in the log."
 
@@ -42,17 +48,37 @@ def without_operation(name: str | None) -> GraphQLError:
     return GraphQLError(f"operationName: {detail}", extensions={"code": Code.INVALID_REQUEST.code})
 
 
-def told(errors: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:
-    """The entries of `errors`; faults of ours are logged here."""
-    return [_told(error, request_id) for error in errors]
+def document_unknown() -> GraphQLError:
+    """A refusal of a hash. The message is not a sentence: it is the word that clients with automatically persisted
+    queries know, and send the text after."""
+    return GraphQLError("PersistedQueryNotFound", extensions={"code": DOCUMENT_UNKNOWN})
 
 
-def _told(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def not_trusted() -> GraphQLError:
+    """A refusal of a text where only trusted documents are executed."""
+    return GraphQLError(
+        "Only trusted documents are executed here; name one by its hash.", extensions={"code": DOCUMENT_NOT_TRUSTED}
+    )
+
+
+def timed_out(timeout_ms: int) -> GraphQLError:
+    """What is told of an operation that was ended."""
+    detail = f"The operation was ended after {timeout_ms} ms. Of a mutation, what was committed before stays."
+    return GraphQLError(detail, extensions={"code": TIMED_OUT})
+
+
+def told(errors: Iterable[GraphQLError], request_id: str, *, suggest: bool = True) -> list[dict[str, Any]]:
+    """The entries of `errors`; faults of ours are logged here. Without `suggest` no name of the schema is offered."""
+    return [_told(error, request_id, suggest) for error in errors]
+
+
+def _told(error: GraphQLError, request_id: str, suggest: bool) -> dict[str, Any]:
     cause = _cause(error)
     if isinstance(cause, Problem):
         message, extensions = _of_problem(cause)
     elif cause is None:
-        message, extensions = error.message, error.extensions or {"code": Code.INVALID_REQUEST.code}
+        message = error.message if suggest else _SUGGESTION.sub("", error.message)
+        extensions = error.extensions or {"code": Code.INVALID_REQUEST.code}
     else:
         message, extensions = _INTERNAL_DETAIL, {"code": Code.INTERNAL.code}
     if extensions["code"] == Code.INTERNAL.code:

@@ -1,0 +1,129 @@
+"""From the parameters of a request to the one operation that it wants, and from that to its answer: the same for every
+protocol that brings requests here. Knows no protocol.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast
+
+from yotei.api.graphql import bounds, failures, schema, trusted
+from yotei.api.graphql.asked import Asked
+from yotei.api.graphql.documents import Documents
+from yotei.api.graphql.reading import Reading
+from yotei.api.graphql.writing import Writing
+from yotei.observe import budget
+from yotei.settings import GraphqlSettings, LimitSettings
+from yotei.storage.pool import Database
+from yotei.users.user import Viewer
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation of a document that may be executed; `asked` has its name and variables."""
+
+    text: str
+    document: DocumentNode
+    node: OperationDefinitionNode
+    asked: Asked
+
+    @property
+    def kind(self) -> OperationType:
+        return self.node.operation
+
+
+class Refused(Exception):
+    """Nothing is executed: the document, or the choice of its operation, is at fault."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        super().__init__(*errors)
+        self.errors: Final = errors
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What goes back: `data` and `errors`. `executed`: anything was at all; `in_time`: it ended by itself."""
+
+    body: dict[str, Any]
+    executed: bool
+    in_time: bool = True
+
+
+class Operations:
+    """The operations of one application: its documents, its limits, what it trusts."""
+
+    def __init__(self, limits: LimitSettings, settings: GraphqlSettings) -> None:
+        self.limits: Final = limits
+        self.settings: Final = settings
+        path = settings.trusted_documents
+        self._trusted = trusted.load(None if path is None else Path(path), only=settings.trusted_only)
+        self._documents = Documents(
+            schema.CORE,
+            tokens_max=limits.graphql_tokens_max,
+            limits=bounds.Bounds(
+                limits.graphql_depth_max,
+                limits.graphql_aliases_max,
+                limits.graphql_root_fields_max,
+                limits.graphql_directives_max,
+                limits.graphql_directives_each_max,
+            ),
+            introspection=settings.introspection,
+        )
+
+    def find(self, asked: Asked) -> Operation:
+        """The operation that a request wants; raises `Refused`. Problem `invalid_request` when it names none."""
+        text = self._trusted.text(asked)
+        if isinstance(text, GraphQLError):
+            raise Refused(text)
+        prepared = self._documents.prepare(text)
+        if prepared.document is None:
+            raise Refused(*prepared.refusals)
+        node = get_operation_ast(prepared.document, asked.operation_name)
+        if node is None:
+            raise Refused(failures.without_operation(asked.operation_name))
+        return Operation(text, prepared.document, node, asked)
+
+    async def execute(
+        self, operation: Operation, database: Database, viewer: Viewer, horizon_days: int, request_id: str
+    ) -> Answer:
+        """The answer to a query or mutation. When its time is over it is cancelled, in PostgreSQL too."""
+        if operation.kind is OperationType.MUTATION:
+            self._expect_writes(operation)
+        reading = Reading(database, viewer, self.limits)
+        writing = Writing(database, reading, horizon_days)
+        timeout_ms = self.limits.graphql_timeout_ms
+        try:
+            async with asyncio.timeout(timeout_ms / 1_000) as time:
+                result = await schema.execute(
+                    operation.text,
+                    operation.document,
+                    reading,
+                    writing,
+                    operation=operation.asked.operation_name,
+                    variables=operation.asked.variables,
+                )
+        except TimeoutError:
+            if not time.expired():
+                raise
+            return Answer({"errors": self.told([failures.timed_out(timeout_ms)], request_id)}, False, in_time=False)
+        errors = result.errors or []
+        # What happened before execution (a variable of a wrong type) has no path.
+        executed = result.data is not None or all(error.path is not None for error in errors)
+        body: dict[str, Any] = {"data": result.data} if executed else {}
+        if errors:
+            body["errors"] = self.told(errors, request_id)
+        return Answer(body, executed)
+
+    def refusal(self, refused: Refused, request_id: str) -> Answer:
+        return Answer({"errors": self.told(refused.errors, request_id)}, executed=False)
+
+    def told(self, errors: Any, request_id: str) -> list[dict[str, Any]]:
+        """The entries of `errors`, with names of the schema only where it may be asked for them."""
+        return failures.told(errors, request_id, suggest=self.settings.introspection)
+
+    def _expect_writes(self, operation: Operation) -> None:
+        """A document that writes may spend what as many requests of REST may."""
+        ledger = budget.current()
+        if ledger is not None:
+            writes = bounds.roots(operation.node, bounds.fragments_of(operation.document))
+            ledger.widen(writes * self.limits.write_statements_max)
