@@ -24,6 +24,7 @@ from yotei import settings
 from yotei.api import auth, description
 from yotei.api.graphql import door as graphql
 from yotei.api.graphql.operations import Operations
+from yotei.api.graphql.streams import Streams
 from yotei.api.head import with_head
 from yotei.api.observed import observed
 from yotei.api.ops import health
@@ -40,6 +41,7 @@ from yotei.observe import log
 from yotei.settings import Settings
 from yotei.storage import idempotency, maintenance
 from yotei.storage.pool import Database, pool_size_default
+from yotei.storage.tail import Tail
 
 MAINTENANCE_RETRY_S: Final = 60
 # How long a worker that starts waits for a database that is away; recovery after a crash can take minutes.
@@ -47,6 +49,7 @@ DATABASE_AWAY_S_MAX: Final = 600.0
 DATABASE_RETRY_S: Final = 0.25
 # Between two batches of series that are booked further: there may be many, and requests come first.
 EXTEND_PAUSE_S: Final = 1.0
+STREAMS_END_S_MAX: Final = 2.0
 
 logger = structlog.get_logger()
 
@@ -54,15 +57,15 @@ logger = structlog.get_logger()
 def application() -> ASGIApp:
     """What a worker process loads: the application with the settings in force."""
     _die_with_parent()
-    return build(settings.load())
+    return build(settings.load(), alone=True)
 
 
-def build(config: Settings) -> ASGIApp:
-    """The whole stack; the outermost layer is the last."""
+def build(config: Settings, *, alone: bool = False) -> ASGIApp:
+    """The whole stack; the outermost layer is the last. `alone`: the process is there for nothing else."""
     # While the database is away it reports each attempt with a traceback; the requests tell it in a line each.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     log.configure(format=config.log.format, level=config.log.level)
-    app: ASGIApp = doors(config)
+    app: ASGIApp = doors(config, alone=alone)
     limits = config.limits
     app = rate_limited(
         with_head(app),
@@ -78,7 +81,7 @@ def build(config: Settings) -> ASGIApp:
     return behind_proxies(app, config.server.trusted_proxies)
 
 
-def doors(config: Settings) -> Litestar:
+def doors(config: Settings, *, alone: bool = False) -> Litestar:
     """REST, GraphQL, pages and health behind one router."""
     origins = list(config.server.cors_origins)
     return Litestar(
@@ -105,7 +108,7 @@ def doors(config: Settings) -> Litestar:
                 "operations": Operations(config.limits, config.graphql),
             }
         ),
-        lifespan=[_storage(config)],
+        lifespan=[_storage(config, alone=alone)],
         request_max_body_size=config.limits.body_bytes_max,
         openapi_config=description.OPENAPI,
         cors_config=CORSConfig(
@@ -119,16 +122,27 @@ def doors(config: Settings) -> Litestar:
     )
 
 
-def _storage(config: Settings) -> "type[AbstractAsyncContextManager[None]]":
+def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextManager[None]]":
     @asynccontextmanager
     async def storage(app: Litestar) -> AsyncIterator[None]:
         database = await _connected(config)
-        app.state.database = database
+        tail = Tail(
+            database,
+            poll_s=config.subscriptions.poll_ms / 1_000,
+            transaction_max_s=config.change_log.transaction_max_s,
+        )
+        streams = Streams(config.subscriptions, tail)
+        app.state.database, app.state.streams = database, streams
+        if alone:
+            _end_streams_first(streams, min(STREAMS_END_S_MAX, config.server.drain_s / 2))
         upkeep = [asyncio.create_task(task(database, config)) for task in (_maintain, _extend_bookings)]
         try:
             logger.info("worker_started", pid=os.getpid())
             yield
         finally:
+            streams.stop()
+            await streams.ended(STREAMS_END_S_MAX)
+            await tail.close()
             for task in upkeep:
                 task.cancel()
             await asyncio.gather(*upkeep, return_exceptions=True)
@@ -194,6 +208,23 @@ async def _extend_bookings(database: Database, config: Settings) -> None:
             logger.warning("extending_bookings_failed", error=type(error).__name__, exc_info=error)
             pause_s = MAINTENANCE_RETRY_S
         await asyncio.sleep(pause_s)
+
+
+def _end_streams_first(streams: Streams, timeout_s: float) -> None:
+    """On SIGTERM end the subscriptions, each in the manner of its protocol, then the process by its server's own way.
+
+    The server cuts sockets off when it stops, and waits for streams of events that do not know of it.
+    """
+    loop = asyncio.get_running_loop()
+    ending: list[asyncio.Task[None]] = []
+
+    async def end() -> None:
+        streams.stop()
+        if not await streams.ended(timeout_s):
+            logger.warning("streams_cut_off", left=len(streams))
+        signal.raise_signal(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGTERM, lambda: ending.append(loop.create_task(end())))
 
 
 def _die_with_parent() -> None:

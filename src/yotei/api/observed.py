@@ -25,6 +25,9 @@ def observed(app: ASGIApp, *, statements_max: int, write_statements_max: int, st
     """Wrap the application; in strict mode the statement beyond the bound is refused, else it is logged."""
 
     async def observe(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.WEBSOCKET:
+            await _observe_socket(app, scope, receive, send)
+            return
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
@@ -72,6 +75,19 @@ def observed(app: ASGIApp, *, statements_max: int, write_statements_max: int, st
                     log.warning("statement_budget_exceeded", spent=[one.name for one in ledger.spent])
 
     return observe
+
+
+async def _observe_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """A socket has an id and a line too; what it sends statements for, it counts itself."""
+    started = time.perf_counter()
+    request_id = _request_id(scope)
+    scope.setdefault("state", {})["request_id"] = request_id
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        try:
+            await app(scope, receive, send)
+        finally:
+            elapsed_ms = round((time.perf_counter() - started) * 1_000, 2)
+            log.info("socket_served", path=scope["path"], elapsed_ms=elapsed_ms)
 
 
 def _request_id(scope: Scope) -> str:

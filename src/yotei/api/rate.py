@@ -20,6 +20,11 @@ from yotei.errors import Code, Problem
 BUCKETS_MAX: Final = 50_000
 """Callers remembered; the one not seen for longest is forgotten, which at worst gives it a full bucket again."""
 
+TRY_AGAIN_LATER: Final = 1013
+"""The close code of a socket that is 429 elsewhere (IANA's registry of RFC 6455)."""
+REFUSED_CODES: Final = frozenset({4401, 4403})
+"""Close codes that are 401 elsewhere."""
+
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 
 
@@ -58,10 +63,40 @@ class Buckets:
 def rate_limited(app: ASGIApp, requests: Buckets, refusals: Buckets) -> ASGIApp:
     """Refuse with 429 and Retry-After before anything is read or asked.
 
-    `requests` counts by token; `refusals` counts answers of 401 by address, so that made-up tokens run out.
+    `requests` counts by token; `refusals` counts answers of 401 by address, so that made-up tokens run out. Of a socket
+    the handshake is a request and each message another one.
     """
 
+    async def limit_socket(scope: Scope, receive: Receive, send: Send) -> None:
+        address = _address(scope)
+        caller = _token(scope) or address
+        is_over = False
+
+        async def receive_counted() -> Any:
+            nonlocal is_over
+            message = await receive()
+            if message["type"] == "websocket.receive" and not is_over and requests.take(caller) > 0:
+                is_over = True
+                await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "Too many messages"})
+                return {"type": "websocket.disconnect", "code": TRY_AGAIN_LATER}
+            return message
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "websocket.close" and message.get("code") in REFUSED_CODES:
+                refusals.take(address)
+            if not is_over:
+                await send(message)
+
+        if refusals.wait_s(address) or requests.take(caller):
+            await receive()
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "Too many requests"})
+            return
+        await app(scope, receive_counted, send_counted)
+
     async def limit(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.WEBSOCKET:
+            await limit_socket(scope, receive, send)
+            return
         if scope["type"] != ScopeType.HTTP or scope["path"] in OPEN_PATHS:
             await app(scope, receive, send)
             return

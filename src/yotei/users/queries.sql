@@ -2,7 +2,8 @@
 -- Token and person in one look. $1 hash of the token, $2 $3 id or e-mail of the one it is to act for (nulls: its own user), $4 now.
 -- A row comes back for every token that is good by itself; `acts` says whether the person it is to act for is there.
 -- One key for whom it acts for: with a choice of conditions the plan for any parameters would read all people.
-select t.id as token_id, t.kind, t.scopes, a.id as user_id, a.tzid, a.is_admin, a.id is not null as acts
+select t.id as token_id, t.kind, t.scopes, a.id as user_id, a.tzid, a.is_admin, a.id is not null as acts,
+       t.user_id as owner_id, t.expires_at
 from tokens t
 join users o on o.id = t.user_id and o.deactivated_at is null
 left join users a

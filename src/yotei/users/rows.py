@@ -26,6 +26,8 @@ class Authenticated(msgspec.Struct, frozen=True):
     tzid: str | None
     is_admin: bool | None
     acts: bool
+    owner_id: UUID
+    expires_at: datetime | None
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -47,8 +49,8 @@ async def authenticate(
     row = await source.fetchrow(_SQL["authenticate"], token_hash, user_id, email, now)
     if row is None:
         return None
-    token_id, kind, scopes, id_, tzid, is_admin, acts = row
-    return Authenticated(token_id, kind, tuple(scopes), id_, tzid, is_admin, acts)
+    token_id, kind, scopes, *rest = row
+    return Authenticated(token_id, kind, tuple(scopes), *rest)
 
 
 async def list_tokens(source: Source, user_id: UUID, limit: int) -> list[Token]:

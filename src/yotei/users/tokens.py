@@ -24,10 +24,12 @@ from yotei.users.user import Viewer
 __all__ = [
     "LIVE_TOKENS_MAX",
     "SCOPES",
+    "Identity",
     "NewToken",
     "Token",
     "authenticate",
     "create",
+    "identify",
     "issue",
     "list_for",
     "revoke",
@@ -53,7 +55,21 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """The viewer that a token speaks for, and for how long: until `expires_at`, and until one of `depends_on` (the
+    token, whose it is, whom it speaks for) says otherwise."""
+
+    viewer: Viewer
+    depends_on: frozenset[UUID]
+    expires_at: datetime | None
+
+
 async def authenticate(source: Source, raw_token: str, on_behalf_of: str | None, now: datetime) -> Viewer:
+    """Whom the token speaks for, as `identify` has it."""
+    return (await identify(source, raw_token, on_behalf_of, now)).viewer
+
+
+async def identify(source: Source, raw_token: str, on_behalf_of: str | None, now: datetime) -> Identity:
     """Whom the token speaks for. One statement, none for what cannot be a token.
 
     `on_behalf_of` is an id or an e-mail address, for service tokens only. Problem `unauthorized` when the token is
@@ -72,7 +88,7 @@ async def authenticate(source: Source, raw_token: str, on_behalf_of: str | None,
         raise Problem(Code.FORBIDDEN, "There is nobody active by that id or e-mail address to act for.")
     assert found.user_id is not None and found.tzid is not None
     scopes = frozenset(found.scopes)
-    return Viewer(
+    viewer = Viewer(
         user_id=found.user_id,
         tzid=found.tzid,
         is_admin=bool(found.is_admin) and "admin" in scopes,
@@ -80,6 +96,7 @@ async def authenticate(source: Source, raw_token: str, on_behalf_of: str | None,
         token_id=found.token_id,
         service=found.kind == "SERVICE",
     )
+    return Identity(viewer, frozenset({found.token_id, found.owner_id, found.user_id}), found.expires_at)
 
 
 async def create(

@@ -3,20 +3,25 @@ protocol that brings requests here. Knows no protocol.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast
+from strawberry.types.execution import PreExecutionError
 
 from yotei.api.graphql import bounds, failures, schema, trusted
 from yotei.api.graphql.asked import Asked
 from yotei.api.graphql.documents import Documents
+from yotei.api.graphql.following import Credentials, Following, spending
 from yotei.api.graphql.reading import Reading
+from yotei.api.graphql.streams import Streams
 from yotei.api.graphql.writing import Writing
 from yotei.observe import budget
 from yotei.settings import GraphqlSettings, LimitSettings
 from yotei.storage.pool import Database
+from yotei.users.tokens import Identity
 from yotei.users.user import Viewer
 
 
@@ -47,6 +52,13 @@ class Answer(msgspec.Struct, frozen=True):
     body: dict[str, Any]
     executed: bool
     in_time: bool = True
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One answer of a subscription; with `is_last` it is over, and the answer says why."""
+
+    body: dict[str, Any]
+    is_last: bool
 
 
 class Operations:
@@ -114,10 +126,50 @@ class Operations:
             body["errors"] = self.told(errors, request_id)
         return Answer(body, executed)
 
+    async def follow(
+        self,
+        operation: Operation,
+        database: Database,
+        horizon_days: int,
+        streams: Streams,
+        credentials: Credentials,
+        identity: Identity,
+        request_id: str,
+    ) -> AsyncGenerator[Told, None]:
+        """The answers to a subscription, each with statements and loaders of its own."""
+        limits = self.limits
+        reading = Reading(database, identity.viewer, limits)
+        spend = spending(limits.statements_max, strict=limits.strict_statements)
+        following = Following(streams, reading, credentials, identity, spend)
+        results = await schema.subscribe(
+            operation.text,
+            operation.document,
+            reading,
+            Writing(database, reading, horizon_days),
+            following,
+            operation=operation.asked.operation_name,
+            variables=operation.asked.variables,
+        )
+        try:
+            while True:
+                with spend():
+                    result = await anext(results, None)
+                following.rest()
+                if result is None:
+                    return
+                refused = isinstance(result, PreExecutionError)
+                body: dict[str, Any] = {} if refused or following.ended else {"data": result.data}
+                if result.errors:
+                    body["errors"] = self.told(result.errors, request_id)
+                yield Told(body, is_last=refused or following.ended is not None)
+        finally:
+            following.rest()
+            await results.aclose()
+
     def refusal(self, refused: Refused, request_id: str) -> Answer:
         return Answer({"errors": self.told(refused.errors, request_id)}, executed=False)
 
-    def told(self, errors: Any, request_id: str) -> list[dict[str, Any]]:
+    def told(self, errors: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:
         """The entries of `errors`, with names of the schema only where it may be asked for them."""
         return failures.told(errors, request_id, suggest=self.settings.introspection)
 

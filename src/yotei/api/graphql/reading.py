@@ -48,18 +48,25 @@ class Reading:
 
     def __init__(self, source: Source, viewer: Viewer, limits: LimitSettings) -> None:
         self.source: Final = source
-        self.viewer: Final = viewer
         self.limits: Final = limits
-        # One instant for the whole document: equal arguments have to mean equal windows.
-        self.now: Final = datetime.now(UTC)
-        self._reads = 0
-        self._events = 0
-        self._members = 0
-        self._questions = 0
         self._of_calendars: dict[events.Query, Loader[UUID, events.Page]] = {}
         self._events_by_id: dict[ZoneInfo, Loader[UUID, Event]] = {}
         self._members_of: dict[int, Loader[UUID, tuple[Member, ...]]] = {}
         self._resource_members_of: dict[int, Loader[UUID, tuple[ResourceMember, ...]]] = {}
+        self.begin(viewer)
+
+    def begin(self, viewer: Viewer) -> None:
+        """A new answer: of the only one of a request, or of the next of a subscription."""
+        self.forget()
+        for by_question in (self._of_calendars, self._events_by_id, self._members_of, self._resource_members_of):
+            by_question.clear()
+        self.viewer = viewer
+        # One instant for the whole document: equal arguments have to mean equal windows.
+        self.now = datetime.now(UTC)
+        self._reads = 0
+        self._events = 0
+        self._members = 0
+        self._questions = 0
 
     def forget(self) -> None:
         """What was read so far is read anew: something has been written."""

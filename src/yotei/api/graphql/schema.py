@@ -1,6 +1,6 @@
 """The schema of the door, and its execution. Strawberry owns types, validation and introspection."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
 
 import strawberry
@@ -11,10 +11,12 @@ from strawberry.tools import create_type
 from strawberry.types.execution import ExecutionContext, ExecutionResult
 
 from yotei.api.graphql.context import Context
+from yotei.api.graphql.following import Following
 from yotei.api.graphql.mutations import batch, calendars, events, resources, tokens, users
 from yotei.api.graphql.query import Query
 from yotei.api.graphql.reading import Reading
 from yotei.api.graphql.scalars import SCALARS
+from yotei.api.graphql.subscription import Subscription
 from yotei.api.graphql.writing import Writing
 
 
@@ -43,6 +45,7 @@ Mutation: Final = create_type(
 SCHEMA: Final = _Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     extensions=[_Prepared],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
@@ -61,4 +64,23 @@ async def execute(
     """The answer to a document that was prepared; `text` is what it was parsed from."""
     return await SCHEMA.execute(
         text, variable_values=variables, operation_name=operation, context_value=Context(reading, writing, document)
+    )
+
+
+async def subscribe(
+    text: str,
+    document: DocumentNode,
+    reading: Reading,
+    writing: Writing,
+    following: Following,
+    *,
+    operation: str | None,
+    variables: dict[str, Any] | None,
+) -> AsyncGenerator[ExecutionResult, None]:
+    """The answers to a subscription, one after the other; the first may be that it is refused (`PreExecutionError`)."""
+    return await SCHEMA.subscribe(
+        text,
+        variable_values=variables,
+        operation_name=operation,
+        context_value=Context(reading, writing, document, following),
     )

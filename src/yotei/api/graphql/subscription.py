@@ -1,0 +1,54 @@
+"""The root of subscriptions: what a client can be told of as it happens."""
+
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeVar, cast
+
+import strawberry
+
+from yotei.api.graphql import types
+from yotei.api.graphql.arguments import Zone
+from yotei.api.graphql.context import Asking
+from yotei.api.graphql.query import CalendarId, LogFirst, Since
+from yotei.api.parameters import page_size, parse_zone
+from yotei.events import changes
+
+F = TypeVar("F")
+
+
+def _followed(description: str) -> Callable[[F], F]:
+    return cast("Callable[[F], F]", strawberry.subscription(description=description))
+
+
+@strawberry.type(description="What can be told as it happens, over WebSocket or as server-sent events.")
+class Subscription:
+    @_followed(
+        "The changes of a calendar since a position, then those that come, as they are committed. The first answer "
+        "comes at once, also without changes. Every answer has the position from which to go on after it."
+    )
+    @staticmethod
+    async def changes(
+        info: Asking, calendar_id: CalendarId, since: Since = None, first: LogFirst = None, tz: Zone = None
+    ) -> AsyncGenerator[types.ChangeFeed, None]:
+        following = info.context.following
+        assert following is not None, "a subscription is executed by `schema.subscribe`"
+        is_first = True
+        async with following.watch([calendar_id]) as watch:
+            position = changes.parse_position(since, "since")
+            zone = parse_zone(tz, info.context.reading.viewer.tzid)
+            size = page_size(first, info.context.reading.limits)
+            while True:
+                # The loop reads with the position of its own round: it is called before the next one.
+                feed = await following.read(
+                    lambda reading: reading.changes(calendar_id, position, zone, size)  # noqa: B023
+                )
+                position = feed.position
+                if feed.changes or is_first:
+                    is_first = False
+                    yield types.ChangeFeed(
+                        changes=cast("list[types.Change]", feed.changes),
+                        position=str(feed.position),
+                        has_more=feed.has_more,
+                    )
+                if not feed.has_more:
+                    following.rest()
+                    await following.news(watch)
