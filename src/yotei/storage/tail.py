@@ -57,6 +57,10 @@ class Tail:
         self._task: asyncio.Task[None] | None = None
         self._placed = asyncio.Event()
 
+    @property
+    def is_reading(self) -> bool:
+        return self._task is not None
+
     @asynccontextmanager
     async def watch(self, ids: Collection[UUID]) -> AsyncIterator[Watch]:
         """Wait for changes of calendars, people, tokens by their ids: every change is told that becomes visible after

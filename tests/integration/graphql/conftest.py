@@ -1,6 +1,7 @@
 """The GraphQL door alone, in front of a real database."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import httpx
@@ -8,11 +9,13 @@ import pytest
 from litestar import Litestar
 from litestar.datastructures import State
 
+from tests.conftest import PostgresFactory
 from tests.integration.graphql.rows import Caller, Rows
+from tests.integration.graphql.streaming import Served, Servers, serving
 from yotei.api.graphql import door
 from yotei.api.graphql.operations import Operations
 from yotei.api.problems import answer_problem
-from yotei.settings import GraphqlSettings, LimitSettings
+from yotei.settings import GraphqlSettings, LimitSettings, SubscriptionSettings
 from yotei.storage.pool import Database
 
 Admit = Callable[[UUID], Awaitable[Caller]]
@@ -64,3 +67,26 @@ def admit(client: httpx.AsyncClient, rows: Rows) -> Admit:
         return Caller(client, await rows.token(user_id))
 
     return admitted
+
+
+@pytest.fixture(scope="module")
+async def shared_url(postgres: PostgresFactory) -> AsyncIterator[str]:
+    """The address of a migrated database of the tests of a module."""
+    url = await postgres.migrated()
+    yield url
+    await postgres.drop(url)
+
+
+@pytest.fixture(scope="module")
+async def servers(shared_url: str) -> AsyncIterator[Servers]:
+    """Servers on real sockets in this process, in front of the shared database."""
+    started: dict[SubscriptionSettings, Served] = {}
+
+    async with AsyncExitStack() as stack:
+
+        async def server(subscriptions: SubscriptionSettings) -> Served:
+            if subscriptions not in started:
+                started[subscriptions] = await stack.enter_async_context(serving(shared_url, subscriptions))
+            return started[subscriptions]
+
+        yield server

@@ -1,9 +1,11 @@
 """The token bucket, by a clock that is given."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yotei.api.rate import BUCKETS_MAX, Buckets
+from yotei.api.rate import BUCKETS_MAX, Buckets, rate_limited
 
 
 class Clock:
@@ -98,3 +100,53 @@ def test_who_comes_back_when_told_is_let_through(burst: int, rate_per_s: float) 
     clock.now_s += int(wait_s) + 1
 
     assert buckets.take(b"aiko") == 0
+
+
+async def test_each_message_of_a_socket_is_a_request() -> None:
+    sent, heard = await converse(messages=4, burst=3)
+
+    assert heard == ["websocket.connect", "websocket.receive", "websocket.receive", "websocket.disconnect"]
+    assert sent == [{"type": "websocket.close", "code": 1013, "reason": "Too many messages"}]
+
+
+async def test_a_handshake_that_is_one_request_too_many_is_refused() -> None:
+    sent, heard = await converse(messages=1, burst=0)
+
+    assert heard == []
+    assert sent == [{"type": "websocket.close", "code": 1013, "reason": "Too many requests"}]
+
+
+async def test_sockets_that_are_closed_for_their_token_run_out_for_an_address() -> None:
+    refusals = Buckets(rate_per_s=0.001, burst=2, clock=Clock())
+
+    closed_with = [(await converse(messages=0, burst=9, refusals=refusals, code=4403))[0][-1]["code"] for _ in range(3)]
+
+    assert closed_with == [4403, 4403, 1013]
+
+
+async def converse(
+    *, messages: int, burst: int, refusals: Buckets | None = None, code: int | None = None
+) -> tuple[list[Any], list[str]]:
+    """What is sent to a client that says so much, and what the application behind the limit hears of it."""
+    said = iter([{"type": "websocket.connect"}, *[{"type": "websocket.receive", "text": "x"}] * messages])
+    sent: list[Any] = []
+    heard: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        while len(heard) <= messages:
+            heard.append((await receive())["type"])
+            if heard[-1] == "websocket.disconnect":
+                return
+        if code is not None:
+            await send({"type": "websocket.close", "code": code, "reason": ""})
+
+    async def receive() -> Any:
+        return next(said)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    requests = Buckets(rate_per_s=0.001, burst=burst, clock=Clock())
+    limited: Any = rate_limited(application, requests, refusals or Buckets(rate_per_s=1, burst=9, clock=Clock()))
+    await limited({"type": "websocket", "headers": [], "client": ("10.0.0.1", 1)}, receive, send)
+    return sent, heard

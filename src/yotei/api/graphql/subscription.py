@@ -31,7 +31,7 @@ class Subscription:
     ) -> AsyncGenerator[types.ChangeFeed, None]:
         following = info.context.following
         assert following is not None, "a subscription is executed by `schema.subscribe`"
-        is_first = True
+        is_awaited = True
         async with following.watch([calendar_id]) as watch:
             position = changes.parse_position(since, "since")
             zone = parse_zone(tz, info.context.reading.viewer.tzid)
@@ -42,8 +42,9 @@ class Subscription:
                     lambda reading: reading.changes(calendar_id, position, zone, size)  # noqa: B023
                 )
                 position = feed.position
-                if feed.changes or is_first:
-                    is_first = False
+                if feed.changes or is_awaited:
+                    # Who was told that there is more waits for it, even when that was all.
+                    is_awaited = feed.has_more
                     yield types.ChangeFeed(
                         changes=cast("list[types.Change]", feed.changes),
                         position=str(feed.position),
