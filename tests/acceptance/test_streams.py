@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 
 from tests.acceptance.processes import PATIENCE_S, Server, bearer, new_place, until
 
+PROTOCOL = Subprotocol("graphql-transport-ws")
 FOLLOW = """subscription ($calendar: UUID!, $since: String) {
   changes(calendarId: $calendar, since: $since) { position changes { kind event { title } } }
 }"""
@@ -41,7 +42,7 @@ class Team:
     @contextmanager
     def socket(self, since: str | None = None) -> Iterator[ClientConnection]:
         address = self.server.place.base.replace("http", "ws", 1) + "/graphql"
-        with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")], open_timeout=PATIENCE_S) as socket:
+        with connect(address, subprotocols=[PROTOCOL], open_timeout=PATIENCE_S) as socket:
             say(socket, type="connection_init", payload={"Authorization": f"Bearer {self.token}"})
             assert hear(socket) == {"type": "connection_ack"}
             payload = {"query": FOLLOW, "variables": {"calendar": self.calendar, "since": since}}
@@ -72,7 +73,8 @@ def feed(socket: ClientConnection) -> tuple[list[str], str]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with new_place(YOTEI_SUBSCRIPTIONS_POLL_MS="100") as place:
+    limits = {"YOTEI_LIMITS_RATE_PER_S": "5", "YOTEI_LIMITS_RATE_BURST": "60"}
+    with new_place(YOTEI_SUBSCRIPTIONS_POLL_MS="100", **limits) as place:
         yield place.start().ready()
 
 
@@ -103,13 +105,18 @@ def test_a_killed_worker_loses_nothing_of_what_is_followed_from_a_position(team:
 
 
 def test_a_socket_that_sends_too_much_is_disconnected(team: Team) -> None:
-    with team.socket() as socket:
-        feed(socket)
-        with pytest.raises(websockets.ConnectionClosed) as closed:
-            for _ in range(2_000):
-                say(socket, type="ping")
-            while True:
-                hear(socket)
+    added = team.server.place.run("user", "add", "spam@example.org", "Spam")
+    assert added.returncode == 0, added.stderr
+    headers = bearer(added.stdout.split()[-1])
+    address = team.server.place.base.replace("http", "ws", 1) + "/graphql"
+
+    with (
+        connect(address, subprotocols=[PROTOCOL], additional_headers=headers) as socket,
+        pytest.raises(websockets.ConnectionClosed) as closed,
+    ):
+        for _ in range(1_000):
+            say(socket, type="ping")
+            assert hear(socket) == {"type": "pong"}
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1013
