@@ -110,7 +110,7 @@ class LimitSettings(Section, frozen=True):
     graphql_aliases_max: Annotated[int, Meta(ge=1, le=1_000, description="Aliases in a GraphQL document.")] = 30
     graphql_root_fields_max: Annotated[
         int, Meta(ge=1, le=1_000, description="Fields at the root of one operation of a GraphQL document.")
-    ] = 20
+    ] = 30
     graphql_directives_max: Annotated[int, Meta(ge=0, le=1_000, description="Directives in a GraphQL document.")] = 50
     graphql_directives_each_max: Annotated[
         int, Meta(ge=0, le=100, description="Directives at one place of a GraphQL document.")

@@ -18,6 +18,7 @@ from tests.integration.graphql.streaming import (
     Servers,
     end_of,
     feed,
+    serving,
     titles,
 )
 from yotei.settings import SubscriptionSettings
@@ -264,19 +265,23 @@ async def test_what_cannot_be_followed_ends_at_once(
 
 
 @both
-async def test_a_position_that_was_forgotten_ends_at_once(
-    client: Client, served: Served, rows: Rows, database: Database
-) -> None:
-    owner = await rows.person()
-    calendar_id = await rows.calendar(members={owner: "OWNER"})
-    token = await rows.token(owner)
-    async with client.follow(served.base, token, calendar=str(calendar_id)) as stream:
-        position = (await feed(stream))["position"]
-    await rows.event(calendar_id, owner)
-    await write(database, "select change_log_drop_partitions((now() at time zone 'UTC')::date + 1)")
+async def test_a_position_that_was_forgotten_ends_at_once(client: Client, database_url: str) -> None:
+    """In a database of its own: the days that are dropped are those of everybody."""
+    async with (
+        serving(database_url, OFTEN) as served,
+        await Database.connect(database_url, size_min=1, size_max=1) as database,
+    ):
+        rows = Rows(database)
+        owner = await rows.person()
+        calendar = str(await rows.calendar(members={owner: "OWNER"}))
+        token = await rows.token(owner)
+        async with client.follow(served.base, token, calendar=calendar) as stream:
+            position = (await feed(stream))["position"]
+        await rows.event(UUID(calendar), owner)
+        await write(database, "select change_log_drop_partitions((now() at time zone 'UTC')::date + 1)")
 
-    async with client.follow(served.base, token, calendar=str(calendar_id), since=position) as stream:
-        ended = await end_of(stream)
+        async with client.follow(served.base, token, calendar=calendar, since=position) as stream:
+            ended = await end_of(stream)
 
     assert ended.codes == ["position_forgotten"]
 

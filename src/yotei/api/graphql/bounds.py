@@ -38,7 +38,7 @@ class Size(NamedTuple):
 class Bounds(NamedTuple):
     depth_max: int
     aliases_max: int
-    root_fields_max: int = 20
+    root_fields_max: int = 30
     directives_max: int = 50
     directives_each_max: int = 4
 
