@@ -79,8 +79,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def team(server: Server) -> Team:
-    return Team(server, server.place.admin_token())
+def team(server: Server) -> Iterator[Team]:
+    made = Team(server, server.place.admin_token())
+    with made.client:
+        yield made
 
 
 def test_a_killed_worker_loses_nothing_of_what_is_followed_from_a_position(team: Team) -> None:

@@ -53,13 +53,16 @@ class Reading:
         self._events_by_id: dict[ZoneInfo, Loader[UUID, Event]] = {}
         self._members_of: dict[int, Loader[UUID, tuple[Member, ...]]] = {}
         self._resource_members_of: dict[int, Loader[UUID, tuple[ResourceMember, ...]]] = {}
-        self.begin(viewer)
+        self._begin(viewer)
 
-    def begin(self, viewer: Viewer) -> None:
-        """A new answer: of the only one of a request, or of the next of a subscription."""
+    def begin_anew(self, viewer: Viewer) -> None:
+        """Another answer, as to another request: the next one of a subscription."""
         self.forget()
         for by_question in (self._of_calendars, self._events_by_id, self._members_of, self._resource_members_of):
             by_question.clear()
+        self._begin(viewer)
+
+    def _begin(self, viewer: Viewer) -> None:
         self.viewer = viewer
         # One instant for the whole document: equal arguments have to mean equal windows.
         self.now = datetime.now(UTC)
