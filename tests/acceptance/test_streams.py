@@ -81,8 +81,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def team(server: Server) -> Iterator[Team]:
     made = Team(server, server.place.admin_token())
-    with made.client:
-        yield made
+    yield made
+    made.client.close()
 
 
 def test_a_killed_worker_loses_nothing_of_what_is_followed_from_a_position(team: Team) -> None:
