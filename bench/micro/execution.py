@@ -31,7 +31,7 @@ from strawberry.types.info import Info
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from yotei.breadth import Attribute, Field, Load, Loaded, Planner, Pure, plugged
+from yotei.breadth import Attribute, Budget, Field, Load, Loaded, Planner, Pure, plugged
 
 EVENTS: Final = (50, 500)
 ATTENDEES: Final = 5
@@ -320,7 +320,7 @@ def ways(world: World, query: str, variables: dict[str, Any] | None) -> dict[str
     document = parse(query)
     assert not validate(CORE, document)
     strict = Planner(CORE, vocabulary(world), strict=True, scalars=frozenset({"UUID", "DateTime"}))
-    executor = plugged(strict, statements_max=4)
+    executor = plugged(strict, budget=Budget(4))
 
     async def ours() -> bytes:
         built = executor.build(CORE, document, raw_variable_values=variables)

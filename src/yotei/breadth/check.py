@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type, is_object_type
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, is_abstract_type, is_object_type
 
-from yotei.breadth.vocabulary import Attribute, Field, Folded, Load, Loaded, Resolved, Vocabulary
+from yotei.breadth.vocabulary import Attribute, Field, Loaded, Resolved, Vocabulary
 
 
 def faults_of(schema: GraphQLSchema, vocabulary: Vocabulary, classes: Mapping[type, str], *, strict: bool) -> list[str]:
@@ -37,7 +37,6 @@ def _unknown(schema: GraphQLSchema, vocabulary: Vocabulary, classes: Mapping[typ
 
 
 def _fields(schema: GraphQLSchema, vocabulary: Vocabulary, strict: bool) -> Iterator[str]:
-    offered = _offered(schema, vocabulary)
     for type_ in _objects(schema):
         declared = vocabulary.get(type_.name, {})
         for name, definition in type_.fields.items():
@@ -51,54 +50,19 @@ def _fields(schema: GraphQLSchema, vocabulary: Vocabulary, strict: bool) -> Iter
                     yield f"{place}: is left to a resolver"
             else:
                 yield from (f"{place}: {fault}" for fault in _faults(field, definition))
-                if isinstance(field, Folded) and field.otherwise is None:
-                    loads = offered.get(type_.name, set())
-                    lacking = sorted(
-                        "the root" if one is None else one.name
-                        for one in loads
-                        if one is None or field.name not in one.folds
-                    )
-                    if lacking:
-                        yield f"{place}: comes by {', '.join(lacking)} too, which does not fold `{field.name}`"
 
 
 def _faults(field: Field, definition: GraphQLField) -> Iterator[str]:
     names = {argument.out_name or name for name, argument in definition.args.items()}
-    if isinstance(field, Attribute | Folded) and names:
-        yield f"takes arguments ({', '.join(sorted(names))}), of which {type(field).__name__} knows nothing"
-    loaded = field.otherwise if isinstance(field, Folded) else field
-    if isinstance(loaded, Loaded):
-        yield from (f"is loaded by `{one}`, which is no argument of it" for one in loaded.by if one not in names)
-        if loaded.load.statements < 0 or loaded.load.keys_max < 1:
-            yield f"load {loaded.load.name} has bounds that nothing fits in"
-
-
-def _offered(schema: GraphQLSchema, vocabulary: Vocabulary) -> dict[str, set[Load | None]]:
-    """By which loads objects of each type may have come; None stands for the root."""
-    found: dict[str, set[Load | None]] = {}
-    pending: list[tuple[GraphQLObjectType, Load | None]] = [
-        (root, None) for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root
-    ]
-    while pending:
-        type_, load = pending.pop()
-        loads = found.setdefault(type_.name, set())
-        if load in loads:
-            continue
-        loads.add(load)
-        declared = vocabulary.get(type_.name, {})
-        for name, definition in type_.fields.items():
-            named = get_named_type(definition.type)
-            field = declared.get(name)
-            sources: set[Load | None] = {load}
-            if isinstance(field, Loaded):
-                sources = {field.load, *(carrier.load for carrier in field.carriers)}
-            elif isinstance(field, Folded) and field.otherwise is not None:
-                sources = {load, field.otherwise.load, *(carrier.load for carrier in field.otherwise.carriers)}
-            if is_object_type(named):
-                pending += [(named, one) for one in sources]
-            elif is_abstract_type(named):
-                pending += [(one, source) for one in schema.get_possible_types(named) for source in sources]
-    return found
+    if isinstance(field, Attribute) and names:
+        yield f"takes arguments ({', '.join(sorted(names))}), of which Attribute knows nothing"
+    if isinstance(field, Loaded):
+        yield from (f"is loaded by `{one}`, which is no argument of it" for one in field.by if one not in names)
+        if field.load.statements < 0 or field.load.keys_max < 1:
+            yield f"load {field.load.name} has bounds that nothing fits in"
+        for carrier in field.carriers:
+            if carrier.take is None and not (field.plain and field.load in carrier.load.brings):
+                yield f"is carried by {carrier.load.name}, which does not bring {field.load.name}"
 
 
 def _types(schema: GraphQLSchema, classes: Mapping[type, str], strict: bool) -> Iterator[str]:

@@ -14,7 +14,7 @@ import msgspec
 from graphql import ExecutionResult, GraphQLError
 from graphql.execution.incremental import IncrementalExecutor
 
-from yotei.breadth.plan import OverBudget, Plan
+from yotei.breadth.plan import Budget, Plan
 from yotei.breadth.planner import Planner
 from yotei.breadth.run import Run
 from yotei.breadth.selection import AnyExecutor
@@ -28,10 +28,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Breadth:
-    """What is mixed into an executor class. `statements_max` refuses documents whose plan needs more."""
+    """What is mixed into an executor class. `budget` refuses documents whose plan needs more."""
 
     planner: Planner
-    statements_max: int | None = None
+    budget: Budget | None = None
 
     @property
     def plan(self) -> Plan:
@@ -64,8 +64,8 @@ class Breadth:
     def _begin(self, run: Run, serially: bool | None) -> Any:
         try:
             plan = self.planner.plan(run.executor, serially=serially)
-            if self.statements_max is not None and plan.statements > self.statements_max:
-                raise OverBudget(plan.explain(run.executor), self.statements_max)
+            if self.budget is not None:
+                plan.check(self.budget, run.executor)
         except GraphQLError as error:
             run.errors.append(error)
             return None
@@ -73,7 +73,7 @@ class Breadth:
 
 
 def plugged(
-    planner: Planner, onto: type[AnyExecutor] = IncrementalExecutor, *, statements_max: int | None = None
+    planner: Planner, onto: type[AnyExecutor] = IncrementalExecutor, *, budget: Budget | None = None
 ) -> type[Any]:
     """An executor class that executes breadth-first, on top of `onto`."""
-    return type("BreadthExecutor", (Breadth, onto), {"planner": planner, "statements_max": statements_max})
+    return type("BreadthExecutor", (Breadth, onto), {"planner": planner, "budget": budget})

@@ -13,7 +13,7 @@ from graphql import GraphQLError, GraphQLObjectType, is_abstract_type, print_ast
 from graphql import GraphQLSchema as Schema
 
 from yotei.breadth.selection import AnyExecutor, Node, Selection
-from yotei.breadth.vocabulary import Attribute, Carrier, Folded, Load, Loaded, Pure, Vocabulary
+from yotei.breadth.vocabulary import Attribute, Carrier, Load, Loaded, Pure, Vocabulary
 
 FIELDS_MAX: Final = 10_000
 """Fields of a document with all of its fragments unfolded, for every type that a value may have."""
@@ -23,10 +23,10 @@ ROWS_MAX: Final = 10**12
 
 class Batch:
     """Fields whose loads go together, as one load. `standby` are the loads that this one stands in for: they run when
-    the arguments of this one turn out to be wrong, and then this one does not.
+    the arguments of this one turn out to be wrong, and then this one does not. `along`: what it is told to bring.
     """
 
-    __slots__ = ("arguments", "folded", "level", "load", "needs", "nodes", "scope", "standby")
+    __slots__ = ("along", "arguments", "level", "load", "needs", "nodes", "scope", "standby")
 
     def __init__(self, load: Load, arguments: Any, scope: int) -> None:
         self.load: Final = load
@@ -35,7 +35,7 @@ class Batch:
         self.nodes: list[Node] = []
         self.needs: list[Batch] = []
         self.standby: list[Batch] = []
-        self.folded: set[str] = set()
+        self.along: set[Load] = set()
         self.level = 0
 
     @property
@@ -53,7 +53,7 @@ class LoadPlan(msgspec.Struct, frozen=True):
     statements: int
     rows: int
     fields: tuple[str, ...]
-    folded: tuple[str, ...] = ()
+    along: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
 
 
@@ -85,8 +85,8 @@ class Explained(msgspec.Struct, frozen=True):
                 )
                 if one.instead_of:
                     lines.append(f"    instead of {', '.join(one.instead_of)}")
-                if one.folded:
-                    lines.append(f"    with {', '.join(one.folded)}")
+                if one.along:
+                    lines.append(f"    brings {', '.join(one.along)}")
                 lines += [f"    {field}" for field in one.fields]
         lines += [
             f"level {one.level} loads {one.load} for {', '.join(one.fields)} apart: their arguments differ"
@@ -95,14 +95,19 @@ class Explained(msgspec.Struct, frozen=True):
         return "\n".join(lines)
 
 
-class OverBudget(GraphQLError):
-    """A document that costs more than it may; its plan is in `extensions.plan`."""
+class Budget(msgspec.Struct, frozen=True):
+    """What a document may cost: statements of loads that do not write, and rows that are to be expected."""
 
-    def __init__(self, explained: Explained, statements_max: int) -> None:
-        super().__init__(
-            f"The document needs {explained.statements} statements; at most {statements_max} are given.",
-            extensions={"plan": msgspec.to_builtins(explained)},
-        )
+    statements_max: int
+    rows_max: int = ROWS_MAX
+
+
+class OverBudget(GraphQLError):
+    """A document that costs more than it may; its plan is `explained`, and in `extensions.plan`."""
+
+    def __init__(self, explained: Explained, detail: str) -> None:
+        super().__init__(detail, extensions={"plan": msgspec.to_builtins(explained)})
+        self.explained: Final = explained
 
 
 class Plan:
@@ -122,6 +127,26 @@ class Plan:
         return sum(batch.statements for batch in self.batches)
 
     @property
+    def reads(self) -> int:
+        """Those of loads that do not write; where fields go one after the other, of the one that takes most."""
+        scopes = dict.fromkeys(range(len(self.selections)), 0)
+        for batch in self.batches:
+            scopes[batch.scope] += 0 if batch.load.writes else batch.statements
+        return max(scopes.values(), default=0)
+
+    def check(self, budget: Budget, executor: AnyExecutor) -> None:
+        """Raises OverBudget."""
+        if self.reads > budget.statements_max:
+            detail = (
+                f"The document needs {_counted(self.reads, 'statement')}; at most {budget.statements_max} are given."
+            )
+            raise OverBudget(self.explain(executor), detail)
+        rows = min(sum(self._rows(executor).values()), ROWS_MAX)
+        if rows > budget.rows_max:
+            detail = f"The document may bring {rows:,} rows; at most {budget.rows_max:,} are given."
+            raise OverBudget(self.explain(executor), detail)
+
+    @property
     def levels(self) -> int:
         return max((batch.level for batch in self.batches), default=0)
 
@@ -138,9 +163,7 @@ class Plan:
 
     def explain(self, executor: AnyExecutor) -> Explained:
         """The plan with the rows to expect, as far as the variables of the executor are known."""
-        rows: dict[Batch, int] = {}
-        for selection in self.selections:
-            _expect(selection, 1, rows, executor)
+        rows = self._rows(executor)
         levels: list[list[LoadPlan]] = [[] for _ in range(self.levels)]
         for batch in self.batches:
             levels[batch.level - 1].append(
@@ -149,7 +172,7 @@ class Plan:
                     batch.statements,
                     min(rows.get(batch, 0), ROWS_MAX),
                     tuple(_path(node) for node in batch.nodes),
-                    tuple(sorted(batch.folded)),
+                    tuple(sorted(one.name for one in batch.along)),
                     tuple(one.load.name for one in batch.standby),
                 )
             )
@@ -161,12 +184,18 @@ class Plan:
             self.repeated(),
         )
 
+    def _rows(self, executor: AnyExecutor) -> dict[Batch, int]:
+        rows: dict[Batch, int] = {}
+        for selection in self.selections:
+            _expect(selection, 1, rows, executor)
+        return rows
+
 
 class Source(NamedTuple):
-    """Where the objects of a selection come from: the batch that brings them, and the loads that may be in it."""
+    """Where the objects of a selection come from: a batch, and what it can bring along for them."""
 
-    loads: tuple[Load, ...]
     batch: Batch
+    brings: frozenset[Load]
 
 
 class Scheduling:
@@ -190,25 +219,13 @@ class Scheduling:
         for batch in self.batches:
             for standby in batch.standby:
                 standby.level = batch.level
-        self._fold_alike()
         return self.batches
-
-    def _fold_alike(self) -> None:
-        """Every load of one kind brings the same along: what was loaded once is not loaded again at another level."""
-        every = [*self.batches, *(one for batch in self.batches for one in batch.standby)]
-        folded: dict[int, set[str]] = {}
-        for batch in every:
-            folded.setdefault(id(batch.load), set()).update(batch.folded)
-        for batch in every:
-            batch.folded = folded[id(batch.load)]
 
     def _walk(self, selection: Selection, source: Source | None, scope: int) -> None:
         self._fields += len(selection.nodes)
         if self._fields > FIELDS_MAX:
             raise GraphQLError(f"The document unfolds to more than {FIELDS_MAX} fields.")
         for node in selection.nodes:
-            if isinstance(node.declared, Folded):
-                self._fold(node, node.declared, source)
             if isinstance(node.declared, Loaded):
                 self._load(node, node.declared, source, scope)
             elif not node.leaf:
@@ -218,26 +235,21 @@ class Scheduling:
         for type_ in possible_types(self._schema, node):
             self._walk(node.below(type_, self._executor, self._vocabulary), source, scope)
 
-    def _fold(self, node: Node, declared: Folded, source: Source | None) -> None:
-        if source is not None and all(declared.name in load.folds for load in source.loads):
-            source.batch.folded.add(declared.name)
-            for standby in source.batch.standby:
-                if standby.load in source.loads:
-                    standby.folded.add(declared.name)
-        else:
-            assert declared.otherwise is not None, f"{node.parent.name}.{node.name} was not checked"
-            node.declared = declared.otherwise
-
     def _load(self, node: Node, declared: Loaded, source: Source | None, scope: int) -> None:
-        if node.batch is None:
-            carried = self._carried(node, declared)
-            if carried is None:
-                node.batch = self._batch(node, declared, source, scope)
-            else:
-                self._carry(node, declared, carried, source, scope)
-                return
+        if source is not None and declared.plain and declared.load in source.brings:
+            source.batch.along.add(declared.load)
+            node.along = True
+            below = Source(source.batch, frozenset())
+        elif node.batch is not None:
+            below = Source(node.batch, declared.load.brings)
+        elif (carried := self._carried(node, declared)) is not None:
+            self._carry(node, declared, carried, source, scope)
+            return
+        else:
+            node.batch = self._batch(node, declared, source, scope)
+            below = Source(node.batch, declared.load.brings)
         if not node.leaf:
-            self._descend(node, Source((declared.load,), node.batch), scope)
+            self._descend(node, below, scope)
 
     def _carry(
         self, node: Node, declared: Loaded, carried: tuple[Node, Carrier], source: Source | None, scope: int
@@ -254,6 +266,8 @@ class Scheduling:
             batch.standby.append(standby)
         standby.nodes.append(node)
         node.batch, node.carried, child.batch = standby, (child, carrier), batch
+        if carrier.take is None:
+            batch.along.add(declared.load)
         # Other fields side by side that ask the same of the same key are answered with it.
         (type_,) = possible_types(self._schema, node)
         below = node.below(type_, self._executor, self._vocabulary)
@@ -263,7 +277,7 @@ class Scheduling:
             if other is not child and isinstance(one, Loaded) and same and written(other, one) == batch.arguments:
                 other.batch = batch
                 batch.nodes.append(other)
-        self._walk(below, Source((loaded.load, declared.load), batch), scope)
+        self._walk(below, Source(batch, frozenset()), scope)
 
     def _carried(self, node: Node, declared: Loaded) -> tuple[Node, Carrier] | None:
         if not declared.carriers or declared.many or not isinstance(node.named, GraphQLObjectType):
@@ -329,7 +343,7 @@ def _expect(selection: Selection, sources: int, rows: dict[Batch, int], executor
     for node in selection.nodes:
         each = _rows(node, executor)
         found = min(sources * each, ROWS_MAX)
-        if isinstance(node.declared, Loaded) and node.batch is not None and node.carried is None:
+        if node.batch is not None and node.carried is None:
             rows[node.batch] = rows.get(node.batch, 0) + found
         for below in node.selections.values():
             _expect(below, found, rows, executor)
@@ -337,7 +351,7 @@ def _expect(selection: Selection, sources: int, rows: dict[Batch, int], executor
 
 def _rows(node: Node, executor: AnyExecutor) -> int:
     declared = node.declared
-    if isinstance(declared, Attribute | Pure | Folded):
+    if isinstance(declared, Attribute | Pure):
         return declared.rows
     if not isinstance(declared, Loaded):
         return 1

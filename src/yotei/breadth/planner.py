@@ -33,7 +33,7 @@ from yotei.breadth.check import faults_of
 from yotei.breadth.columns import Kinds, Leaves
 from yotei.breadth.plan import Explained, Plan, Scheduling
 from yotei.breadth.selection import AnyExecutor, alone, root_selection
-from yotei.breadth.vocabulary import Folded, Loaded, Vocabulary
+from yotei.breadth.vocabulary import Loaded, Vocabulary
 
 PLANS_MAX: Final = 512
 """Plans remembered."""
@@ -76,9 +76,7 @@ class Planner:
         self._leaves: dict[Any, Leaves] = {}
         self._plans: OrderedDict[tuple[Any, ...], tuple[_Document, Plan]] = OrderedDict()
         self._documents: OrderedDict[tuple[int, ...], _Document] = OrderedDict()
-        self._loads = any(
-            isinstance(field, Loaded | Folded) for fields in self.vocabulary.values() for field in fields.values()
-        )
+        self._loads = any(isinstance(field, Loaded) for fields in self.vocabulary.values() for field in fields.values())
 
     def leaves(self, type_: GraphQLLeafType) -> Leaves:
         leaves = self._leaves.get(type_)

@@ -8,7 +8,7 @@ loads run in tasks of this one: cancelling the operation cancels them, and waits
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
@@ -33,7 +33,7 @@ from yotei.breadth.columns import Fail, Kinds, NoneType, flat
 from yotei.breadth.frames import Frame, Nested, Place
 from yotei.breadth.selection import AnyExecutor, Node
 from yotei.breadth.settle import settle
-from yotei.breadth.vocabulary import Attribute, Carrier, Folded, Load, Loaded, Pure
+from yotei.breadth.vocabulary import Attribute, Brought, Carrier, Load, Loaded, Pure
 
 if TYPE_CHECKING:
     from yotei.breadth.plan import Batch, Plan
@@ -75,7 +75,7 @@ class Run:
         self._waiting: list[tuple[Waiting, list[Awaitable[Any]]]] = []
         self._requests: dict[Batch, list[_Request]] = {}
         self._prepared: dict[Batch, Any] = {}
-        self._answers: list[tuple[Load, Any, dict[Any, Any]]] = []
+        self._answers: list[_Answers] = []
         self._sure = executor.is_awaitable is is_awaitable
 
     @property
@@ -97,8 +97,6 @@ class Run:
                 frame.columns[node.index] = [frame.selection.type.name] * len(frame.sources)
             elif isinstance(declared, Attribute):
                 self._complete(node, frame, self._each(attrgetter(declared.name), frame.sources))
-            elif isinstance(declared, Folded):
-                self._complete(node, frame, self._each(declared.of, frame.sources))
             elif isinstance(declared, Pure):
                 self._compute(node, frame, declared)
             elif isinstance(declared, Loaded):
@@ -133,6 +131,7 @@ class Run:
             if not self._add(frame, data):
                 return None
             for following in frames:
+                self._answers.clear()  # the field before may have written
                 self.expand(following)
                 await self._rounds()
                 if not self._add(following, data):
@@ -529,24 +528,30 @@ class Run:
     # Loads
 
     def _request(self, node: Node, frame: Frame, declared: Loaded) -> None:
-        """Ask for what is loaded, with its level; or let the load below stand in, where it can."""
-        prepared, batch, carrier = self._arguments_of(node), node.batch, None
+        """Ask for what is loaded, with its level; or let the load below stand in, where it can. What came along is
+        there already."""
         try:
+            prepared = {} if node.along else self._arguments_of(node)
             if type(prepared) is Fail:
                 raise prepared.error
             arguments = node.arguments(self.executor)
         except Exception as error:
             self._complete(node, frame, [self.fail(error)] * len(frame.sources))
             return
-        if node.carried is not None and type(self._arguments_of(node.carried[0])) is not Fail:
-            batch, carrier = node.carried[0].batch, node.carried[1]
-        assert batch is not None
         if isinstance(declared.key, str):
             keys = self._each(attrgetter(declared.key), frame.sources)
         else:
             context = self.executor.context_value
             keys = [self._one(declared.key, source, arguments, context) for source in frame.sources]
-        self._requests.setdefault(batch, []).append(_Request(node, frame, keys, carrier))
+        request = _Request(node, frame, keys, None)
+        if node.along:
+            self._deliver(request, self._known(declared.load, {}))
+            return
+        batch = node.batch
+        if node.carried is not None and type(self._arguments_of(node.carried[0])) is not Fail:
+            batch, request = node.carried[0].batch, request._replace(carrier=node.carried[1])
+        assert batch is not None
+        self._requests.setdefault(batch, []).append(request)
 
     def _arguments_of(self, node: Node) -> Any:
         """The arguments of the load of a field, a Fail where they cannot be had. Made once for a batch."""
@@ -570,17 +575,11 @@ class Run:
         ready = {batch: one for batch, one in self._requests.items() if batch.level == level}
         for batch in ready:
             del self._requests[batch]
-        # Variables may make arguments equal that are written differently: those go together too.
-        groups: list[_Group] = []
-        for batch, requests in ready.items():
-            prepared = self._prepared[batch]
-            group = next((one for one in groups if one.load is batch.load and one.prepared == prepared), None)
-            if group is None:
-                group = _Group(batch.load, prepared, self._known(batch.load, prepared), set(), {})
-                groups.append(group)
-            group.folded.update(batch.folded)
-            for request in requests:
-                group.wanted.update(dict.fromkeys(_distinct(request, group.answers)))
+        groups = self._groups(ready)
+        for group in groups:
+            for batch in group.batches:
+                for request in ready[batch]:
+                    group.wanted.update(dict.fromkeys(_distinct(request, group.answers)))
         running = [group for group in groups if group.wanted]
         if len(running) == 1:
             await self._load(running[0])
@@ -588,18 +587,37 @@ class Run:
             async with asyncio.TaskGroup() as tasks:
                 for group in running:
                     tasks.create_task(self._load(group))
-        for batch, requests in ready.items():
-            answers = self._known(batch.load, self._prepared[batch])
-            for request in requests:
-                self._deliver(request, answers)
+        for group in groups:
+            for batch in group.batches:
+                for request in ready[batch]:
+                    self._deliver(request, group.answers)
 
-    def _known(self, load: Load, prepared: Any) -> dict[Any, Any]:
-        """What this execution was answered by that load with those arguments."""
-        for one, arguments, answers in self._answers:
-            if one is load and arguments == prepared:
-                return answers
-        answers = {}
-        self._answers.append((load, prepared, answers))
+    def _groups(self, ready: Iterable["Batch"]) -> list["_Group"]:
+        """Variables may make arguments equal that are written differently: those go together too."""
+        batches: list[list[Batch]] = []
+        for batch in ready:
+            prepared = self._prepared[batch]
+            together = next(
+                (one for one in batches if one[0].load is batch.load and self._prepared[one[0]] == prepared), None
+            )
+            if together is None:
+                batches.append([batch])
+            else:
+                together.append(batch)
+        groups: list[_Group] = []
+        for together in batches:
+            load, prepared = together[0].load, self._prepared[together[0]]
+            along = frozenset(chain.from_iterable(one.along for one in together))
+            groups.append(_Group(load, prepared, along, self._known(load, prepared, along), together, {}))
+        return groups
+
+    def _known(self, load: Load, prepared: Any, along: frozenset[Load] = frozenset()) -> dict[Any, Any]:
+        """What this execution was answered by that load with those arguments, when it was told to bring these."""
+        for one in self._answers:
+            if one.load is load and one.along == along and one.prepared == prepared:
+                return one.answers
+        answers: dict[Any, Any] = {}
+        self._answers.append(_Answers(load, prepared, along, answers))
         return answers
 
     async def _load(self, group: "_Group") -> None:
@@ -609,8 +627,11 @@ class Run:
                 raise GraphQLError(
                     f"{load.name} is asked for {len(keys)} keys at once; at most {load.keys_max} are taken."
                 )
-            if load.folds:
-                answers = await load.load(self.executor.context_value, keys, group.prepared, frozenset(group.folded))
+            if load.brings:
+                brought: Brought = await load.load(self.executor.context_value, keys, group.prepared, group.along)
+                answers = brought.answers
+                for other, found in brought.along.items():
+                    self._known(other, {}).update(found)
             else:
                 answers = await load.load(self.executor.context_value, keys, group.prepared)
             if len(answers) != len(keys):
@@ -647,13 +668,20 @@ class Run:
     ) -> Any:
         """What becomes of the answer to one key; made once for each."""
         if key not in made:
-            value = answers[key]
-            if request.carrier is not None and not isinstance(value, Exception):
-                value = self._one(request.carrier.take, key, value)
+            value = answers.get(key)
+            if request.carrier is not None:
+                value = self._carried(request.carrier, declared, key, value)
             if declared.value is not None and not isinstance(value, Exception | Fail):
-                value = self._one(declared.value, value, self._arguments_of(request.node))
+                value = self._one(declared.value, value, {} if request.node.along else self._arguments_of(request.node))
             made[key] = value
         return made[key]
+
+    def _carried(self, carrier: Carrier, declared: Loaded, key: Any, answer: Any) -> Any:
+        """What the load of the parent would have answered, where the one below has run instead."""
+        if carrier.take is None:
+            came_along = self._known(declared.load, {})
+            return answer if isinstance(answer, Exception) and key not in came_along else came_along.get(key)
+        return answer if isinstance(answer, Exception) else self._one(carrier.take, key, answer)
 
 
 class _Shaping(NamedTuple):
@@ -663,13 +691,23 @@ class _Shaping(NamedTuple):
     later: list[_Later]
 
 
+class _Answers(NamedTuple):
+    """What a load was answered so far, by key."""
+
+    load: Load
+    prepared: Any
+    along: frozenset[Load]
+    answers: dict[Any, Any]
+
+
 class _Group(NamedTuple):
     """Batches that turn out to be the same load with the same arguments."""
 
     load: Load
     prepared: Any
+    along: frozenset[Load]
     answers: dict[Any, Any]
-    folded: set[str]
+    batches: list["Batch"]
     wanted: dict[Any, None]
 
 

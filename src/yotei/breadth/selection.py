@@ -42,6 +42,7 @@ class Node:
     """One field of a selection."""
 
     __slots__ = (
+        "along",
         "batch",
         "carried",
         "constant",
@@ -88,6 +89,7 @@ class Node:
         self.leaf: Final = is_leaf_type(self.named)
         self.selections: Final[dict[GraphQLObjectType, Selection]] = {}
         self.constant: dict[str, Any] | None = None
+        self.along = False
         self.batch: Batch | None = None
         self.carried: tuple[Node, Carrier] | None = None
 

@@ -4,7 +4,7 @@ import pytest
 from graphql import ExecutionResult, GraphQLSchema, build_schema, execute, graphql_sync, parse
 
 from tests.unit.breadth.shop import Shops, executor
-from yotei.breadth import Attribute, Field, Folded, Loaded, Planner, Pure, Resolved, Unplannable, plugged
+from yotei.breadth import Attribute, Carrier, Field, Loaded, Planner, Pure, Resolved, Unplannable, plugged
 
 
 def _refused(shops: Shops, type_: str, field: str, declared: object) -> str:
@@ -40,10 +40,13 @@ def test_a_load_by_an_argument_that_is_not_there_is_named() -> None:
     assert "Shop.owner: is loaded by `age`" in _refused(shops, "Shop", "owner", Loaded(shops.author, "id", by=("age",)))
 
 
-def test_what_can_come_by_a_load_that_does_not_fold_it_needs_another_way() -> None:
-    folded = Folded("editor", lambda one: one.editor)
+def test_a_load_that_does_not_bring_the_parent_cannot_stand_in_for_it() -> None:
+    shops = Shops()
+    carried = Loaded(shops.author, lambda *_: 1, carriers=(Carrier(shops.shelf),))
 
-    assert _refused(Shops(), "Book", "editor", folded).startswith("Book.editor: comes by the root too")
+    refused = _refused(shops, "Query", "author", carried)
+
+    assert refused == "Query.author: is carried by shelf, which does not bring author"
 
 
 def test_the_plan_is_told_as_text() -> None:
@@ -61,7 +64,7 @@ def test_the_plan_is_told_as_text() -> None:
             "    shop",
             "level 2",
             "  shelf: 1 statement, about 10 rows",
-            "    with editor",
+            "    brings editor",
             "    shop.shelf",
             "level 3",
             "  author: 1 statement, about 10 rows",

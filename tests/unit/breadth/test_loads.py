@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from graphql import build_schema
 
 from tests.unit.breadth.shop import Author, Shops, data, executor
-from yotei.breadth import Load, OverBudget
+from yotei.breadth import Attribute, Budget, Load, Loaded, OverBudget, Planner
 
 
 def _loads(shops: Shops) -> list[tuple[str, tuple[Any, ...]]]:
@@ -230,7 +231,7 @@ async def test_loads_of_one_level_run_at_the_same_time() -> None:
 async def test_a_document_over_its_budget_is_refused_with_its_plan_before_anything_is_loaded() -> None:
     shops = Shops()
 
-    answer = await shops.ask("{ shop(id: 1) { shelf { author { rival { name } } } } }", statements_max=3)
+    answer = await shops.ask("{ shop(id: 1) { shelf { author { rival { name } } } } }", budget=Budget(3))
 
     (error,) = answer.errors
     assert isinstance(error, OverBudget)
@@ -243,3 +244,64 @@ async def test_a_document_over_its_budget_is_refused_with_its_plan_before_anythi
         ["author"],
     ]
     assert (answer.data, shops.loaded) == (None, [])
+
+
+async def test_a_document_that_may_bring_too_many_rows_is_refused() -> None:
+    shops = Shops()
+    budget = Budget(9, rows_max=40)
+
+    fits = await shops.ask("{ shops { shelf(first: 20) { id } } }", budget=budget)
+    refused = await shops.ask("query ($n: Int) { shop(id: 1) { shelf(first: $n) { id } } }", {"n": 40}, budget=budget)
+
+    assert not fits.errors
+    assert [one.message for one in refused.errors] == ["The document may bring 41 rows; at most 40 are given."]
+
+
+class TestFieldsThatWrite:
+    """One after the other, each with the loads of what is selected of it."""
+
+    def planner(self, done: list[str]) -> Planner:
+        async def rename(_: Any, keys: Sequence[Any], __: Any) -> list[dict[str, Any]]:
+            done.append("write")
+            return [{"book": 1} for _ in keys]
+
+        async def book(_: Any, keys: Sequence[int], __: Any) -> list[Any]:
+            done.append("read")
+            return [Author(key, f"version {done.count('write')}") for key in keys]
+
+        books, renamed = Load("book", book), Load("rename", rename, statements=5, writes=True)
+        schema = build_schema(
+            "type Query { book: Book } type Mutation { rename: Renamed }"
+            "type Renamed { book: Book } type Book { name: String }"
+        )
+        return Planner(
+            schema,
+            {
+                "Query": {"book": Loaded(books, lambda *_: 1)},
+                "Mutation": {"rename": Loaded(renamed, lambda *_: object())},
+                "Renamed": {"book": Loaded(books, lambda one, *_: one["book"])},
+                "Book": {"name": Attribute("name")},
+            },
+            strict=True,
+        )
+
+    async def test_what_was_read_before_a_write_is_read_anew(self) -> None:
+        done: list[str] = []
+
+        answer = await executor(
+            self.planner(done), "mutation { a: rename { book { name } } b: rename { book { name } } }"
+        ).answer()
+
+        assert data(answer) == {"a": {"book": {"name": "version 1"}}, "b": {"book": {"name": "version 2"}}}
+        assert done == ["write", "read", "write", "read"]
+
+    async def test_they_are_counted_but_the_budget_is_for_reads_of_each(self) -> None:
+        done: list[str] = []
+        text = "mutation { a: rename { book { name } } b: rename { book { name } } }"
+        asked = executor(self.planner(done), text, budget=Budget(1))
+
+        answer = await asked.answer()
+
+        assert not answer.errors
+        assert (asked.plan.statements, asked.plan.reads) == (12, 1)
+        assert (await executor(self.planner(done), text, budget=Budget(0)).answer()).data is None

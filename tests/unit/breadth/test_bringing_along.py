@@ -1,12 +1,6 @@
 """What comes with another load, and what stands in for one, costs nothing."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from graphql import build_schema
-
 from tests.unit.breadth.shop import Shops, data, executor
-from yotei.breadth import Field, Folded, Load, Loaded, Planner, Pure
 
 
 async def test_a_load_is_told_what_it_is_to_bring_along() -> None:
@@ -15,7 +9,7 @@ async def test_a_load_is_told_what_it_is_to_bring_along() -> None:
     answer = await shops.ask("{ shop(id: 1) { shelf { editor { name } } } }")
 
     assert data(answer)["shop"]["shelf"] == [{"editor": {"name": "Editor"}}]
-    assert shops.loaded[1] == ("shelf", (1,), ({"first": 10}, frozenset({"editor"})))
+    assert shops.loaded[1] == ("shelf", (1,), ({"first": 10}, {"editor"}))
 
 
 async def test_what_is_not_asked_for_is_not_brought_along() -> None:
@@ -23,7 +17,7 @@ async def test_what_is_not_asked_for_is_not_brought_along() -> None:
 
     await shops.ask("{ shop(id: 1) { shelf { id } } }")
 
-    assert shops.loaded[1] == ("shelf", (1,), ({"first": 10}, frozenset()))
+    assert shops.loaded[1] == ("shelf", (1,), ({"first": 10}, set()))
 
 
 async def test_where_nothing_can_bring_it_along_it_is_loaded() -> None:
@@ -32,7 +26,7 @@ async def test_where_nothing_can_bring_it_along_it_is_loaded() -> None:
     answer = await shops.ask("{ book(id: 1) { editor { name } } }")
 
     assert data(answer) == {"book": {"editor": {"name": "Author 98"}}}
-    assert [name for name, _, _ in shops.loaded] == ["author"]
+    assert shops.loaded == [("author", (98,), {})]
 
 
 async def test_a_load_below_stands_in_for_that_of_its_parent() -> None:
@@ -81,26 +75,44 @@ async def test_where_the_load_below_cannot_run_the_parents_does() -> None:
     assert asked.plan.statements == 1
 
 
-async def test_loads_of_one_kind_bring_the_same_along_at_every_level() -> None:
-    schema = build_schema("type Query { one: Node } type Node { id: Int!, next: Node, tag: String }")
-    told: list[tuple[tuple[int, ...], frozenset[str]]] = []
-
-    async def load(_: Any, keys: Sequence[int], __: Any, folded: frozenset[str]) -> list[tuple[int, str | None]]:
-        told.append((tuple(keys), folded))
-        return [(key, f"tag {key}" if "tag" in folded else None) for key in keys]
-
-    node = Load("node", load, folds=frozenset({"tag"}))
-    vocabulary: dict[str, dict[str, Field]] = {
-        "Query": {"one": Loaded(node, lambda *_: 1)},
-        "Node": {
-            "id": Pure(lambda one: one[0]),
-            "next": Loaded(node, lambda one, _, __: one[0]),
-            "tag": Folded("tag", lambda one: one[1]),
-        },
-    }
-    asked = executor(Planner(schema, vocabulary, strict=True), "{ one { id next { tag } } }")
+async def test_what_a_load_brings_can_be_the_parent_itself() -> None:
+    shops = Shops(1, brought=True)
+    asked = executor(
+        shops.planner(), "{ shop(id: 1) { name city shelf { title } } gone: shop(id: 100) { shelf { id } } }"
+    )
 
     answer = await asked.answer()
 
-    assert data(answer) == {"one": {"id": 1, "next": {"tag": "tag 1"}}}
-    assert told == [((1,), frozenset({"tag"}))]
+    assert data(answer) == {
+        "shop": {"name": "Shop 1", "city": "Nara", "shelf": [{"title": "Book 1"}]},
+        "gone": None,
+    }
+    assert shops.loaded == [("shelf", (1, 100), ({"first": 10}, {"shop"}))]
+    assert asked.plan.statements == 1
+
+
+async def test_a_parent_that_came_along_is_told_where_the_load_below_failed() -> None:
+    shops = Shops(1, brought=True)
+    shops.broken = ValueError("Too many books.")
+
+    answer = await shops.ask("{ shop(id: 1) { city shelf { title } } }")
+
+    assert data(answer) == {"shop": {"city": "Nara", "shelf": None}}
+    assert [one.path for one in answer.errors] == [["shop", "shelf"]]
+
+
+async def test_loads_that_go_together_bring_what_one_of_them_wants() -> None:
+    shops = Shops(1)
+
+    answer = await shops.ask("{ shop(id: 1) { shelf { title } } shops { shelf { editor { name } } } }")
+
+    assert [one["shelf"][0]["editor"]["name"] for one in data(answer)["shops"]] == ["Editor", "Editor"]
+    assert shops.loaded[1:] == [("shelf", (1, 2), ({"first": 10}, {"editor"}))]
+
+
+async def test_below_what_came_along_nothing_else_does() -> None:
+    shops = Shops(1, brought=True)
+
+    await shops.ask("{ shop(id: 1) { shelf { editor { rival { name } } } } }")
+
+    assert [(name, keys) for name, keys, _ in shops.loaded] == [("shelf", (1,))]
