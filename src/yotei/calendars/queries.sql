@@ -19,11 +19,14 @@ where m.user_id = $1::uuid and m.calendar_id = any($2::uuid[]) and c.deleted_at 
 -- name: list_members
 -- Members of calendars, owners first, at most $3 of each. The viewer ($1) must be a member; one who sees busy times only is
 -- shown the owners, of whom there is always one: a calendar without rows cannot be read.
-select v.calendar_id, s.user_id, s.name, s.email, s.avatar_url, s.role, s.created_at
+select v.calendar_id, s.user_id, s.name, s.email, s.avatar_url, s.role, s.created_at, s.tzid, s.working_hours::text as working_hours,
+       s.is_admin, s.is_active, s.version, s.user_created_at, s.user_updated_at
 from calendar_members v
 join calendars c on c.id = v.calendar_id and c.deleted_at is null
 cross join lateral (
-  select m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at,
+  select m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at, u.tzid,
+         u.working_hours, u.is_admin, u.deactivated_at is null as is_active, u.version, u.created_at as user_created_at,
+         u.updated_at as user_updated_at,
          array_position(array['OWNER', 'WRITER', 'READER', 'FREE_BUSY'], m.role) as rank
   from calendar_members m
   join users u on u.id = m.user_id
@@ -79,12 +82,21 @@ on conflict (user_id, calendar_id) do update set role = excluded.role
 -- Somebody no longer shares a calendar.
 delete from calendar_members where calendar_id = $1::uuid and user_id = $2::uuid
 
--- name: get_members
--- Some members ($3) of one calendar ($2). The viewer ($1) must be a member; one who sees busy times only is shown the owners and
--- themself.
-select m.calendar_id, m.user_id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, m.role, m.created_at
+-- name: get_calendar_with_members
+-- One calendar ($2) as one member ($1) sees it, and these of its members ($3), as JSON. One who sees busy times only is shown the
+-- owners and themself.
+select c.id, c.name, c.description, c.color, c.tzid, c.personal_for is not distinct from v.user_id as is_personal, v.role,
+       c.version, c.created_at, c.updated_at,
+       (select coalesce(json_agg(s), '[]')
+        from (select m.role, m.created_at,
+                     (select row_to_json(p)
+                      from (select u.id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, u.tzid,
+                                   u.working_hours, u.is_admin, u.deactivated_at is null as is_active, u.version, u.created_at,
+                                   u.updated_at) p) as user
+              from calendar_members m
+              join users u on u.id = m.user_id
+              where m.calendar_id = v.calendar_id and m.user_id = any($3::uuid[])
+                and (v.role <> 'FREE_BUSY' or m.role = 'OWNER' or m.user_id = v.user_id)) s)::text as members
 from calendar_members v
 join calendars c on c.id = v.calendar_id and c.deleted_at is null
-join calendar_members m on m.calendar_id = v.calendar_id and m.user_id = any($3::uuid[])
-join users u on u.id = m.user_id
-where v.user_id = $1::uuid and v.calendar_id = $2::uuid and (v.role <> 'FREE_BUSY' or m.role = 'OWNER' or m.user_id = v.user_id)
+where v.user_id = $1::uuid and v.calendar_id = $2::uuid

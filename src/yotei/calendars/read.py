@@ -12,7 +12,7 @@ from yotei.calendars import rows
 from yotei.calendars.calendar import Calendar, Member
 from yotei.errors import not_found
 from yotei.storage.pool import Source
-from yotei.users.user import Viewer
+from yotei.users.user import Profile, Viewer, as_person
 
 CALENDARS_MAX: Final = 1_000
 """Calendars that one batched read may ask for."""
@@ -54,25 +54,51 @@ async def get_many(source: Source, viewer: Viewer, ids: Sequence[UUID]) -> list[
 
 
 async def members(
-    source: Source, viewer: Viewer, calendar_ids: Sequence[UUID], limit_each: int = MEMBERS_MAX
+    source: Source,
+    viewer: Viewer,
+    calendar_ids: Sequence[UUID],
+    limit_each: int = MEMBERS_MAX,
+    *,
+    people: dict[UUID, Profile] | None = None,
 ) -> list[tuple[Member, ...] | None]:
     """Who shares each calendar, owners first; None where there is no calendar to be read. One statement.
 
-    One who sees busy times only is shown the owners.
+    One who sees busy times only is shown the owners. `people` is filled with who they are in full.
     """
     viewer.need("read")
     assert len(calendar_ids) <= CALENDARS_MAX
     by_calendar: defaultdict[UUID, list[Member]] = defaultdict(list)
-    for calendar_id, member in await rows.list_members(source, viewer.user_id, calendar_ids, limit_each):
+    for calendar_id, member in await rows.list_members(source, viewer.user_id, calendar_ids, limit_each, people):
         by_calendar[calendar_id].append(member)
     return [tuple(by_calendar[one]) if one in by_calendar else None for one in calendar_ids]
+
+
+async def get_with_members(
+    source: Source,
+    viewer: Viewer,
+    calendar_id: UUID,
+    user_ids: Sequence[UUID],
+    *,
+    people: dict[UUID, Profile] | None = None,
+) -> tuple[Calendar, list[Member | None]]:
+    """A calendar, and these people as members of it, None for who is none, or is not shown; Problem `not_found`.
+    `people` is filled with who they are in full. One statement."""
+    viewer.need("read")
+    assert len(user_ids) <= MEMBERS_MAX
+    found = await rows.get_calendar_with_members(source, viewer.user_id, calendar_id, user_ids)
+    if found is None:
+        raise not_found("calendar")
+    calendar, known = found
+    if people is not None:
+        people.update((one.user.id, one.user) for one in known)
+    by_id = {one.user.id: Member(as_person(one.user), one.role, one.created_at) for one in known}
+    return calendar, [by_id.get(one) for one in user_ids]
 
 
 async def get_members(
     source: Source, viewer: Viewer, calendar_id: UUID, user_ids: Sequence[UUID]
 ) -> list[Member | None]:
-    """These people as members of a calendar, None for who is none, or is not shown. One statement."""
-    viewer.need("read")
-    assert len(user_ids) <= MEMBERS_MAX
-    by_id = {one.user.id: one for one in await rows.get_members(source, viewer.user_id, calendar_id, user_ids)}
-    return [by_id.get(one) for one in user_ids]
+    """These people as members of a calendar, None for who is none, or is not shown; Problem `not_found`. One
+    statement."""
+    _, found = await get_with_members(source, viewer, calendar_id, user_ids)
+    return found

@@ -1,17 +1,16 @@
 """One typed function for each statement of `queries.sql`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from asyncpg import Record
 
 from yotei.calendars.calendar import Calendar, Member, Role
 from yotei.storage import statements
 from yotei.storage.pool import Source
-from yotei.users.user import Person
+from yotei.users.user import Person, Profile
 
 _SQL: Final = statements.load("yotei.calendars")
 
@@ -26,14 +25,39 @@ async def get_calendars(source: Source, user_id: UUID, ids: Sequence[UUID]) -> l
 
 
 async def list_members(
-    source: Source, user_id: UUID, calendar_ids: Sequence[UUID], limit_each: int
+    source: Source,
+    user_id: UUID,
+    calendar_ids: Sequence[UUID],
+    limit_each: int,
+    people: dict[UUID, Profile] | None = None,
 ) -> list[tuple[UUID, Member]]:
+    """`people` is filled with who they are in full."""
     found = await source.fetch(_SQL["list_members"], user_id, list(calendar_ids), limit_each)
+    if people is not None:
+        people.update((row["user_id"], _profile(*row)) for row in found)
     return [_member(*row) for row in found]
 
 
-async def get_members(source: Source, user_id: UUID, calendar_id: UUID, user_ids: Sequence[UUID]) -> list[Member]:
-    return [_member(*row)[1] for row in await source.fetch(_SQL["get_members"], user_id, calendar_id, list(user_ids))]
+class KnownMember(msgspec.Struct, frozen=True):
+    """Somebody who shares a calendar, with all that is known of them."""
+
+    user: Profile
+    role: Role
+    created_at: datetime
+
+
+async def get_calendar_with_members(
+    source: Source, user_id: UUID, calendar_id: UUID, user_ids: Sequence[UUID]
+) -> tuple[Calendar, tuple[KnownMember, ...]] | None:
+    row = await source.fetchrow(_SQL["get_calendar_with_members"], user_id, calendar_id, list(user_ids))
+    if row is None:
+        return None
+    *calendar, members = row
+    return _calendar(calendar), _known_members.decode(members)
+
+
+_hours: Final = msgspec.json.Decoder(dict[str, tuple[tuple[str, str], ...]])
+_known_members: Final = msgspec.json.Decoder(tuple[KnownMember, ...])
 
 
 async def insert_calendar(
@@ -100,7 +124,7 @@ async def delete_member(source: Source, calendar_id: UUID, user_id: UUID) -> Non
     await source.execute(_SQL["delete_member"], calendar_id, user_id)
 
 
-def _calendar(row: Record) -> Calendar:
+def _calendar(row: Iterable[Any]) -> Calendar:
     id_, name, description, color, tzid, is_personal, role, version, created_at, updated_at = row
     return Calendar(id_, name, description, color, tzid, is_personal, Role(role), version, created_at, updated_at)
 
@@ -113,5 +137,26 @@ def _member(
     avatar_url: str | None,
     role: str,
     created_at: datetime,
+    *_: Any,
 ) -> tuple[UUID, Member]:
     return calendar_id, Member(Person(user_id, name, email, avatar_url), Role(role), created_at)
+
+
+def _profile(
+    calendar_id: UUID,
+    user_id: UUID,
+    name: str,
+    email: str | None,
+    avatar_url: str | None,
+    role: str,
+    member_since: datetime,
+    tzid: str,
+    working_hours: str,
+    is_admin: bool,
+    is_active: bool,
+    version: int,
+    created_at: datetime,
+    updated_at: datetime,
+) -> Profile:
+    hours = _hours.decode(working_hours)
+    return Profile(user_id, email, name, avatar_url, tzid, hours, is_admin, is_active, version, created_at, updated_at)

@@ -5,7 +5,7 @@ is there *now* of each thing that changed, not what it was; a thing that the vie
 told as removed. Rights are those of the moment of reading, and the same as in every other answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
@@ -81,22 +81,29 @@ async def since(
     *,
     limit: int,
     now: datetime,
+    along: read.Along | None = None,
 ) -> Feed:
     """What changed in a calendar since `position`, read from `limit` rows of the log at most; without a position no
     changes, and the position of now. Each thing is told once, at the place of the last row about it.
 
-    Problem `not_found` when the viewer is no member, `position_forgotten`. Two statements, one more where events and
-    one more where members have changed.
+    Problem `not_found` when the viewer is no member, `position_forgotten`. Two statements, one more where events have
+    changed. `along` is filled with people, calendars and resources of what has changed.
     """
     assert 1 <= limit <= CHANGES_MAX
-    calendar = await calendars.get(source, viewer, calendar_id)
+    along = along or read.Along()
     if position is None:
+        await calendars.get(source, viewer, calendar_id)
         return Feed((), await change_log.position_now(source), has_more=False)
     try:
         page = await change_log.read_scope_since(source, position, calendar_id, limit=limit)
     except PositionForgotten:
+        await calendars.get(source, viewer, calendar_id)
         detail = "The log no longer reaches back to this position: read the calendar anew, with a new position."
         raise Problem(Code.POSITION_FORGOTTEN, detail) from None
+    # Whether the viewer may read the calendar is known only here: nothing of the page is told before.
+    people = list(dict.fromkeys(row.entity_id for row in page.changes if _KINDS[row.entity] == "member"))
+    calendar, found = await calendars.get_with_members(source, viewer, calendar_id, people, people=along.people)
+    members = {one.user.id: one for one in found if one is not None}
     last: dict[_Key, datetime] = {}
     for row in page.changes:
         key = _Key(_KINDS[row.entity], row.entity_id)
@@ -105,8 +112,11 @@ async def since(
             continue
         last.pop(key, None)
         last[key] = row.ts
-    events = await _events(source, viewer, calendar_id, [one.id for one in last if one.kind == "event"], zone, now)
-    members = await _members(source, viewer, calendar_id, [one.id for one in last if one.kind == "member"])
+    ids = [one.id for one in last if one.kind == "event"]
+    shown = await read.get_many(source, viewer, ids, zone, now=now, along=along) if ids else []
+    events = {one.id: one for one in shown if one is not None and one.calendar_id == calendar_id}
+    if along.calendars is not None:
+        along.calendars[calendar_id] = calendar
     changes = tuple(_change(key, changed_at, calendar, events, members) for key, changed_at in last.items())
     return Feed(changes, page.position, page.has_more)
 
@@ -124,19 +134,6 @@ def parse_position(text: str | None, field: str) -> Position | None:
         return Position.parse(text)
     except Problem:
         raise invalid(field, expected, code=Code.INVALID_CURSOR) from None
-
-
-async def _events(
-    source: Source, viewer: Viewer, calendar_id: UUID, ids: Sequence[UUID], zone: ZoneInfo, now: datetime
-) -> dict[UUID, Event]:
-    """Those that the viewer sees in this calendar now."""
-    found = await read.get_many(source, viewer, ids, zone, now=now) if ids else []
-    return {one.id: one for one in found if one is not None and one.calendar_id == calendar_id}
-
-
-async def _members(source: Source, viewer: Viewer, calendar_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Member]:
-    found = await calendars.get_members(source, viewer, calendar_id, ids) if ids else []
-    return {one.user.id: one for one in found if one is not None}
 
 
 def _change(

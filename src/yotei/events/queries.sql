@@ -7,6 +7,9 @@
 --  $1 viewer           $2 calendars, by id      $3 the viewer's agenda too   $4 events, by id, whatever the window
 --  $5 window start     $6 window end            $7 $8 the same as a wall clock, for all-day and floating events
 --  $9 rows at most
+--  $10 $11 $12 what to bring along, null for nothing: people, calendars, resources, those that the events name and those of
+--  these ids (calendars: of which the viewer is a member)
+--  $13 of $4 their series and its exceptions too, as of those that are found by the window
 --
 -- An override is found by its own span, and, through its series, by the instance that it replaces. One that moves what
 -- follows may bring instances from anywhere into the window: then all overrides of its series are needed.
@@ -17,7 +20,8 @@
 with asked as materialized (
   select $1::uuid as viewer_id, $2::uuid[] as calendar_ids, $3::boolean as with_agenda, $4::uuid[] as event_ids,
          $5::timestamptz as start_time, $6::timestamptz as end_time, $7::timestamptz as wall_start, $8::timestamptz as wall_end,
-         least($5, $7) as first, greatest($6, $8) as last, $9::integer as rows_max
+         least($5, $7) as first, greatest($6, $8) as last, $9::integer as rows_max,
+         $13::boolean as with_exceptions
 ),
 member as materialized (
   select c.id, m.role, q.first, q.last
@@ -57,9 +61,9 @@ hit as materialized (
              else t.start_time < q.end_time and (t.span_end > q.start_time or t.start_time >= q.start_time) end
 ),
 series as (
-  select h.id from hit h where h.recurs and not h.named
+  select h.id from asked q cross join hit h where h.recurs and (q.with_exceptions or not h.named)
   union
-  select h.series_id from hit h where h.series_id is not null and not h.named
+  select h.series_id from asked q cross join hit h where h.series_id is not null and (q.with_exceptions or not h.named)
 ),
 chosen as materialized (
   select id from hit
@@ -81,6 +85,13 @@ chosen as materialized (
 ),
 counted as materialized (
   select count(*) as rows from chosen
+),
+listed as (
+  select e.id, e.calendar_id, e.organizer_id
+  from asked q
+  join counted n on n.rows <= q.rows_max
+  cross join chosen h
+  cross join lateral (select e.id, e.calendar_id, e.organizer_id from events e where e.id = h.id offset 0) e
 ),
 shown as (
   select e.id, e.calendar_id, e.uid, e.sequence, e.title, e.description, e.location, e.url,
@@ -116,7 +127,30 @@ shown as (
 )
 select pg_current_snapshot()::text as snapshot, (select rows from counted) as rows,
        (select coalesce(json_agg(c), '[]') from (select id, role from member) c)::text as calendars,
-       (select coalesce(json_agg(s), '[]') from shown s)::text as events
+       (select coalesce(json_agg(s), '[]') from shown s)::text as events,
+       case when $10::uuid[] is not null then
+         (select coalesce(json_agg(p), '[]')
+          from (select u.id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, u.tzid, u.working_hours,
+                       u.is_admin, u.deactivated_at is null as is_active, u.version, u.created_at, u.updated_at
+                from users u
+                where u.id in (select unnest($10)
+                               union select e.organizer_id from listed e
+                               union select a.user_id from listed e join attendees a on a.event_id = e.id)) p)::text end as people,
+       case when $11::uuid[] is not null then
+         (select coalesce(json_agg(c), '[]')
+          from (select c.id, c.name, c.description, c.color, c.tzid, c.personal_for is not distinct from m.user_id as is_personal, m.role,
+                       c.version, c.created_at, c.updated_at
+                from (select unnest($11) as id union select id from member union select e.calendar_id from listed e) k
+                join calendar_members m on m.calendar_id = k.id and m.user_id = $1
+                join calendars c on c.id = k.id and c.deleted_at is null) c)::text end as known_calendars,
+       case when $12::uuid[] is not null then
+         (select coalesce(json_agg(r), '[]')
+          from (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
+                       r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version
+                from resources r
+                where r.deleted_at is null
+                  and r.id in (select unnest($12)
+                               union select v.resource_id from listed e join reservations v on v.event_id = e.id)) r)::text end as resources
 
 -- name: answer_invitation
 -- One person's answer to an event that is there: touches one row of attendees (HOT), not the event. The share lock is on what

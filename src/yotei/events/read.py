@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from yotei.calendars.calendar import Calendar
 from yotei.errors import Code, Problem, invalid, not_found
 from yotei.events import rows
 from yotei.events.access import access_to
@@ -20,8 +21,9 @@ from yotei.events.event import Access, Event, Status, Stored
 from yotei.events.instances import Occurrence, expand, master, masters
 from yotei.events.view import on_wall, seen
 from yotei.events.window import Window
+from yotei.resources.resource import Resource
 from yotei.storage.pool import Source
-from yotei.users.user import Viewer
+from yotei.users.user import Profile, Viewer
 
 CALENDARS_MAX: Final = 200
 """Calendars that one batched list may ask for."""
@@ -41,6 +43,8 @@ _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND - 1
 _KEY_MAX: Final = max(-_FIRST, _LAST)
 
+_Span = tuple[datetime, datetime, datetime, datetime]
+"""Start and end of what can be in a window, as instants and as wall clock."""
 _Place = tuple[int, UUID, datetime]
 """Where something stands in the order: signed microseconds of its start, its id, the instance of a series."""
 
@@ -77,6 +81,24 @@ class Query(msgspec.Struct, frozen=True):
         return 1 if self.order == "asc" else -1
 
 
+class Along(msgspec.Struct):
+    """What a read of events is to bring along of those things that the events name: people, calendars of which the
+    viewer is a member, resources that are there. Those that are not None are filled, also where the read then fails
+    because there is too much."""
+
+    people: dict[UUID, Profile] | None = None
+    calendars: dict[UUID, Calendar] | None = None
+    resources: dict[UUID, Resource] | None = None
+
+    def fill(self, found: rows.Selected) -> None:
+        if self.people is not None:
+            self.people.update((one.id, one) for one in found.people)
+        if self.calendars is not None:
+            self.calendars.update((one.id, one) for one in found.known_calendars)
+        if self.resources is not None:
+            self.resources.update((one.id, one) for one in found.resources)
+
+
 class Page(msgspec.Struct, frozen=True):
     """Events by start, then id, with the place of each. `snapshot` is what they were read under."""
 
@@ -101,12 +123,12 @@ async def list_calendar(source: Source, viewer: Viewer, calendar_id: UUID, query
 
 
 async def list_calendars(
-    source: Source, viewer: Viewer, calendar_ids: Sequence[UUID], query: Query
+    source: Source, viewer: Viewer, calendar_ids: Sequence[UUID], query: Query, *, along: Along | None = None
 ) -> list[Page | None]:
     """The same window of several calendars, in their order; None where there is none to be read. One statement."""
     viewer.need("read")
     assert len(calendar_ids) <= CALENDARS_MAX
-    found = await _select(source, viewer, query, calendar_ids=calendar_ids)
+    found = await _select(source, viewer, query, calendar_ids=calendar_ids, along=along)
     stored: dict[UUID, list[Stored]] = {calendar.id: [] for calendar in found.calendars}
     for event in found.events:
         # The master of an override may be in a calendar that was not asked.
@@ -121,10 +143,10 @@ async def list_calendars(
     return [pages.get(one) for one in calendar_ids]
 
 
-async def agenda(source: Source, viewer: Viewer, query: Query) -> Page:
+async def agenda(source: Source, viewer: Viewer, query: Query, *, along: Along | None = None) -> Page:
     """What concerns the viewer: their calendars, what they organise, what they are invited to. One statement."""
     viewer.need("read")
-    found = await _select(source, viewer, query, with_agenda=True)
+    found = await _select(source, viewer, query, with_agenda=True, along=along)
     occurrences = _occurrences(found.events, viewer, query, query.instances_max)
     return _page(occurrences, query, found.snapshot)
 
@@ -138,65 +160,150 @@ async def get(source: Source, viewer: Viewer, event_id: UUID, zone: ZoneInfo, *,
 
 
 async def get_many(
-    source: Source, viewer: Viewer, event_ids: Sequence[UUID], zone: ZoneInfo, *, now: datetime
+    source: Source,
+    viewer: Viewer,
+    event_ids: Sequence[UUID],
+    zone: ZoneInfo,
+    *,
+    now: datetime,
+    along: Along | None = None,
 ) -> list[Event | None]:
     """Events in the order asked for; None where there is none to be seen. One statement."""
+    return await get_named(source, viewer, event_ids, zone, now=now, along=along or Along())
+
+
+async def get_instances(
+    source: Source, viewer: Viewer, named: Sequence[tuple[UUID, datetime]], zone: ZoneInfo, *, instances_max: int
+) -> list[Event | None]:
+    """Instances of series, in the order asked for, each by the id and `recurrence_id` with which lists show it; None
+    where there is none to be seen, or where it was put to another time. One statement."""
+    viewer.need("read")
+    assert len(named) <= EVENTS_MAX
+    if not named:
+        return []
+    # In UTC the clock shows instants as they are: so each is in the window whatever kind of event it is of.
+    times = [recurrence_id for _, recurrence_id in named]
+    first, last = _second(min(times)), _second(max(times))
+    found = await _rows(
+        source,
+        viewer,
+        (first.start, last.end, first.wall_start, last.wall_end),
+        ROWS_MAX,
+        event_ids=[event_id for event_id, _ in named],
+        with_exceptions=True,
+    )
+    _check_rows(found)
+    series = {one.id: one.series_id or one.id for one in found.events}
+    events: list[Event | None] = []
+    for event_id, recurrence_id in named:
+        stored = [one for one in found.events if event_id in series and series[one.id] == series[event_id]]
+        query = Query(window=_second(recurrence_id), limit=1, instances_max=instances_max)
+        shown = (
+            seen(one, allowed, zone)
+            for _, one, allowed in _occurrences(stored, viewer, query, instances_max)
+            if one.event.id == event_id and one.recurrence_id == recurrence_id
+        )
+        events.append(next(shown, None))
+    return events
+
+
+async def get_named(
+    source: Source,
+    viewer: Viewer,
+    event_ids: Sequence[UUID],
+    zone: ZoneInfo,
+    *,
+    now: datetime,
+    along: Along,
+    people: Sequence[UUID] = (),
+    calendars: Sequence[UUID] = (),
+    resources: Sequence[UUID] = (),
+) -> list[Event | None]:
+    """As `get_many`, with people, calendars and resources by their ids beside those that the events name. One
+    statement."""
     viewer.need("read")
     assert len(event_ids) <= EVENTS_MAX
     window = Window(now, now + timedelta(days=GET_WINDOW_DAYS), zone)
-    found = await rows.select_events(
+    found = await _rows(
         source,
-        viewer_id=viewer.user_id,
+        viewer,
+        (window.start, window.end, window.wall_start, window.wall_end),
+        EVENTS_MAX,
         event_ids=event_ids,
-        start=window.start,
-        end=window.end,
-        wall_start=window.wall_start,
-        wall_end=window.wall_end,
-        rows_max=EVENTS_MAX,
+        along=along,
+        people=people,
+        calendars=calendars,
+        resources=resources,
     )
     by_id = {event.id: event for event in found.events}
     return [_seen_alone(by_id.get(one), viewer, zone) for one in event_ids]
 
 
-async def get_instance(
-    source: Source, viewer: Viewer, event_id: UUID, recurrence_id: datetime, zone: ZoneInfo, *, instances_max: int
-) -> Event | None:
-    """The instance of a series that lists show by this id and `recurrence_id`, unless it was put to another time. One
-    statement."""
-    viewer.need("read")
-    # In UTC the clock shows instants as they are: so `recurrence_id` is in the window whatever kind of event it is of.
-    window = Window(recurrence_id, recurrence_id + timedelta(seconds=1), ZoneInfo("UTC"))
-    query = Query(window=window, limit=1, instances_max=instances_max)
-    found = await _select(source, viewer, query, with_agenda=True)
-    for _, one, allowed in _occurrences(found.events, viewer, query, instances_max):
-        if one.event.id == event_id and one.recurrence_id == recurrence_id:
-            return seen(one, allowed, zone)
-    return None
-
-
 async def _select(
-    source: Source, viewer: Viewer, query: Query, *, calendar_ids: Sequence[UUID] = (), with_agenda: bool = False
+    source: Source,
+    viewer: Viewer,
+    query: Query,
+    *,
+    calendar_ids: Sequence[UUID] = (),
+    with_agenda: bool = False,
+    along: Along | None,
 ) -> rows.Selected:
     if query.after is not None and query.after.order != query.order:
         raise invalid("query.cursor", f"expected a cursor of order={query.order}", code=Code.INVALID_CURSOR)
-    start, end, wall_start, wall_end = _bounds(query)
+    found = await _rows(
+        source, viewer, _bounds(query), ROWS_MAX, calendar_ids=calendar_ids, with_agenda=with_agenda, along=along
+    )
+    _check_rows(found)
+    return found
+
+
+async def _rows(
+    source: Source,
+    viewer: Viewer,
+    span: _Span,
+    rows_max: int,
+    *,
+    calendar_ids: Sequence[UUID] = (),
+    with_agenda: bool = False,
+    event_ids: Sequence[UUID] = (),
+    with_exceptions: bool = False,
+    along: Along | None = None,
+    people: Sequence[UUID] = (),
+    calendars: Sequence[UUID] = (),
+    resources: Sequence[UUID] = (),
+) -> rows.Selected:
+    start, end, wall_start, wall_end = span
+    along = along or Along()
     found = await rows.select_events(
         source,
         viewer_id=viewer.user_id,
         calendar_ids=calendar_ids,
         with_agenda=with_agenda,
+        event_ids=event_ids,
         start=start,
         end=end,
         wall_start=wall_start,
         wall_end=wall_end,
-        rows_max=ROWS_MAX,
+        rows_max=rows_max,
+        people=None if along.people is None else people,
+        known_calendars=None if along.calendars is None else calendars,
+        resources=None if along.resources is None else resources,
+        with_exceptions=with_exceptions,
     )
-    if found.rows > ROWS_MAX:
-        raise Problem(Code.WINDOW_TOO_LARGE, f"More than {ROWS_MAX} events touch this window; ask for a shorter one.")
+    along.fill(found)
     return found
 
 
-def _bounds(query: Query) -> tuple[datetime, datetime, datetime, datetime]:
+def _check_rows(found: rows.Selected) -> None:
+    if found.rows > ROWS_MAX:
+        raise Problem(Code.WINDOW_TOO_LARGE, f"More than {ROWS_MAX} events touch this window; ask for a shorter one.")
+
+
+def _second(moment: datetime) -> Window:
+    return Window(moment, moment + timedelta(seconds=1), ZoneInfo("UTC"))
+
+
+def _bounds(query: Query) -> _Span:
     """The part of the window that can still hold something after the cursor, as instants and as wall clock.
 
     A wall clock may run back: what comes after an instant can be shown a good day before it.

@@ -7,12 +7,14 @@ from uuid import UUID
 
 import msgspec
 
+from yotei.calendars.calendar import Calendar
 from yotei.events.booking import Held, Taken
 from yotei.events.event import EventResource, ResponseStatus, Status, Stored, Transparency, Visibility
 from yotei.events.state import CalendarState, Loaded, LoadedEvent, Namesake, PersonState, ResourceState, Row
+from yotei.resources.resource import Resource
 from yotei.storage import statements
 from yotei.storage.pool import Source
-from yotei.users.user import Person
+from yotei.users.user import Person, Profile
 
 _SQL: Final = statements.load("yotei.events")
 _EXTEND_LOCK_KEY: Final = 0x79_6F_74_65_69_02  # "yotei", and another number than maintenance's
@@ -32,6 +34,9 @@ class Selected(msgspec.Struct, frozen=True):
     rows: int
     calendars: tuple[MemberCalendar, ...]
     events: tuple[Stored, ...]
+    people: tuple[Profile, ...]
+    known_calendars: tuple[Calendar, ...]
+    resources: tuple[Resource, ...]
 
 
 class CalendarName(msgspec.Struct, frozen=True):
@@ -183,6 +188,9 @@ class HistoryEntry(msgspec.Struct, frozen=True):
 _contents: Final = msgspec.json.Decoder(tuple[Content, ...])
 _calendars: Final = msgspec.json.Decoder(tuple[MemberCalendar, ...])
 _events: Final = msgspec.json.Decoder(tuple[Stored, ...])
+_profiles: Final = msgspec.json.Decoder(tuple[Profile, ...])
+_known_calendars: Final = msgspec.json.Decoder(tuple[Calendar, ...])
+_resources: Final = msgspec.json.Decoder(tuple[Resource, ...])
 _places: Final = msgspec.json.Decoder(tuple[Place, ...])
 _standing: Final = msgspec.json.Decoder(Standing)
 _history: Final = msgspec.json.Decoder(tuple[HistoryEntry, ...])
@@ -200,7 +208,12 @@ async def select_events(
     wall_start: datetime,
     wall_end: datetime,
     rows_max: int,
+    people: Sequence[UUID] | None = None,
+    known_calendars: Sequence[UUID] | None = None,
+    resources: Sequence[UUID] | None = None,
+    with_exceptions: bool = False,
 ) -> Selected:
+    """`people`, `known_calendars`, `resources`: None for none, else those that the events name, and these."""
     row = await source.fetchrow(
         _SQL["select_events"],
         viewer_id,
@@ -212,9 +225,21 @@ async def select_events(
         wall_start,
         wall_end,
         rows_max,
+        people if people is None else list(people),
+        known_calendars if known_calendars is None else list(known_calendars),
+        resources if resources is None else list(resources),
+        with_exceptions,
     )
     assert row is not None
-    return Selected(row["snapshot"], row["rows"], _calendars.decode(row["calendars"]), _events.decode(row["events"]))
+    return Selected(
+        row["snapshot"],
+        row["rows"],
+        _calendars.decode(row["calendars"]),
+        _events.decode(row["events"]),
+        () if people is None else _profiles.decode(row["people"]),
+        () if known_calendars is None else _known_calendars.decode(row["known_calendars"]),
+        () if resources is None else _resources.decode(row["resources"]),
+    )
 
 
 async def search_events(

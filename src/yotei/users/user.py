@@ -51,6 +51,11 @@ class Profile(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+def as_person(profile: Profile) -> Person:
+    """What others see of them beside their profile."""
+    return Person(profile.id, profile.name, profile.email, profile.avatar_url)
+
+
 class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A person to be added; they get a personal calendar."""
 
