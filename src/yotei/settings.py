@@ -115,6 +115,23 @@ class LimitSettings(Section, frozen=True):
     graphql_directives_each_max: Annotated[
         int, Meta(ge=0, le=100, description="Directives at one place of a GraphQL document.")
     ] = 4
+    graphql_statements_max: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=100,
+            description="SQL statements of a GraphQL operation, the token's included, those that write left out. A "
+            "document that needs more is refused before it runs, with its plan.",
+        ),
+    ] = 4
+    graphql_rows_max: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=1_000_000_000,
+            description="Rows that a GraphQL operation may bring by the estimate of its plan, refused alike.",
+        ),
+    ] = 100_000
     graphql_timeout_ms: Annotated[
         int,
         Meta(ge=10, le=600_000, description="A GraphQL operation is ended after this time, and its statement with it."),

@@ -12,7 +12,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from yotei.events.window import Window, window
-from yotei.resources.resource import Features, Kind, Seats
+from yotei.resources.resource import Features, Kind, Resource, Seats
 from yotei.scheduling import meeting, read
 from yotei.scheduling.freebusy import BusyPeriod, FreeBusy, Subjects
 from yotei.settings import LimitSettings
@@ -76,12 +76,19 @@ class MeetingQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def free_busy(
-    source: Source, viewer: Viewer, question: FreeBusyQuestion, limits: LimitSettings, *, now: datetime
+    source: Source,
+    viewer: Viewer,
+    question: FreeBusyQuestion,
+    limits: LimitSettings,
+    *,
+    now: datetime,
+    known: dict[UUID, Resource] | None = None,
 ) -> tuple[FreeBusy, Window]:
-    """When they are taken, and the window that was meant. Two statements at most."""
+    """When they are taken, and the window that was meant; `known` is filled with the resources. Two statements at
+    most."""
     asked = _window(question, viewer, limits, now)
     subjects = Subjects(question.user_ids, question.emails, question.resource_ids)
-    found = await read.free_busy(source, viewer, subjects, asked, merge=question.merge)
+    found = await read.free_busy(source, viewer, subjects, asked, merge=question.merge, known=known)
     told = FreeBusy(
         tuple(replace(one, busy=_in_zone(one.busy, asked.zone)) for one in found.people),
         tuple(replace(one, busy=_in_zone(one.busy, asked.zone)) for one in found.resources),
@@ -91,9 +98,16 @@ async def free_busy(
 
 
 async def meeting_times(
-    source: Source, viewer: Viewer, question: MeetingQuestion, limits: LimitSettings, *, now: datetime
+    source: Source,
+    viewer: Viewer,
+    question: MeetingQuestion,
+    limits: LimitSettings,
+    *,
+    now: datetime,
+    known: dict[UUID, Resource] | None = None,
 ) -> tuple[meeting.MeetingTimes, Window]:
-    """When they can meet, and the window that was meant. Two statements at most."""
+    """When they can meet, and the window that was meant; `known` is filled with the resources. Two statements at
+    most."""
     asked = _window(question, viewer, limits, now)
     rooms = question.rooms
     found = await read.meeting_times(
@@ -109,6 +123,7 @@ async def meeting_times(
             question.limit,
             question.working_hours,
         ),
+        known=known,
     )
     zone = asked.zone
     proposals = tuple(

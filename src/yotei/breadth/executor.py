@@ -14,7 +14,7 @@ import msgspec
 from graphql import ExecutionResult, GraphQLError
 from graphql.execution.incremental import IncrementalExecutor
 
-from yotei.breadth.plan import Budget, Plan
+from yotei.breadth.plan import Budget, Explained, Plan
 from yotei.breadth.planner import Planner
 from yotei.breadth.run import Run
 from yotei.breadth.selection import AnyExecutor
@@ -37,6 +37,10 @@ class Breadth:
     def plan(self) -> Plan:
         """The plan, from memory where the document is known; raises GraphQLError where there is none."""
         return self.planner.plan(self)  # type: ignore[arg-type]
+
+    def explain(self) -> Explained:
+        """The plan for people, with the rows to expect."""
+        return self.plan.explain(self)  # type: ignore[arg-type]
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """The same as the library's: a result, or something to await when anything has to be awaited."""

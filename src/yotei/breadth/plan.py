@@ -113,13 +113,14 @@ class OverBudget(GraphQLError):
 class Plan:
     """A document as it is executed: one selection, or where fields go one after the other, one for each."""
 
-    __slots__ = ("batches", "name", "selections", "serial")
+    __slots__ = ("batches", "name", "repeated", "selections", "serial")
 
     def __init__(self, name: str, selections: Sequence[Selection], batches: Sequence[Batch], *, serial: bool) -> None:
         self.name: Final = name
         self.selections: Final = tuple(selections)
         self.batches: Final = tuple(batches)
         self.serial: Final = serial
+        self.repeated: Final = _repeated(batches)
 
     @property
     def statements(self) -> int:
@@ -150,17 +151,6 @@ class Plan:
     def levels(self) -> int:
         return max((batch.level for batch in self.batches), default=0)
 
-    def repeated(self) -> tuple[Repeat, ...]:
-        """Loads that run more than once in one level."""
-        side_by_side: dict[tuple[int, int], list[Batch]] = {}
-        for batch in self.batches:
-            side_by_side.setdefault((batch.level, id(batch.load)), []).append(batch)
-        return tuple(
-            Repeat(some[0].load.name, level, tuple(_path(node) for batch in some for node in batch.nodes))
-            for (level, _), some in side_by_side.items()
-            if len(some) > 1
-        )
-
     def explain(self, executor: AnyExecutor) -> Explained:
         """The plan with the rows to expect, as far as the variables of the executor are known."""
         rows = self._rows(executor)
@@ -181,7 +171,7 @@ class Plan:
             self.statements,
             min(sum(rows.get(batch, 0) for batch in self.batches), ROWS_MAX),
             tuple(map(tuple, levels)),
-            self.repeated(),
+            self.repeated,
         )
 
     def _rows(self, executor: AnyExecutor) -> dict[Batch, int]:
@@ -196,6 +186,10 @@ class Source(NamedTuple):
 
     batch: Batch
     brings: frozenset[Load]
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Source":
+        return cls(batch, batch.load.brings | {batch.load} if batch.load.brings_itself else batch.load.brings)
 
 
 class Scheduling:
@@ -237,17 +231,18 @@ class Scheduling:
 
     def _load(self, node: Node, declared: Loaded, source: Source | None, scope: int) -> None:
         if source is not None and declared.plain and declared.load in source.brings:
-            source.batch.along.add(declared.load)
+            if declared.load is not source.batch.load:
+                source.batch.along.add(declared.load)
             node.along = True
             below = Source(source.batch, frozenset())
         elif node.batch is not None:
-            below = Source(node.batch, declared.load.brings)
+            below = Source.of(node.batch)
         elif (carried := self._carried(node, declared)) is not None:
             self._carry(node, declared, carried, source, scope)
             return
         else:
             node.batch = self._batch(node, declared, source, scope)
-            below = Source(node.batch, declared.load.brings)
+            below = Source.of(node.batch)
         if not node.leaf:
             self._descend(node, below, scope)
 
@@ -362,6 +357,18 @@ def _rows(node: Node, executor: AnyExecutor) -> int:
     except GraphQLError:  # variables that are not known yet
         given = {}
     return declared.load.rows(**{name: given[name] for name in declared.by if name in given})
+
+
+def _repeated(batches: Sequence[Batch]) -> tuple[Repeat, ...]:
+    """Loads that run more than once in one level."""
+    side_by_side: dict[tuple[int, int], list[Batch]] = {}
+    for batch in batches:
+        side_by_side.setdefault((batch.level, id(batch.load)), []).append(batch)
+    return tuple(
+        Repeat(some[0].load.name, level, tuple(_path(node) for batch in some for node in batch.nodes))
+        for (level, _), some in side_by_side.items()
+        if len(some) > 1
+    )
 
 
 def _path(node: Node) -> str:

@@ -41,6 +41,9 @@ class Load(msgspec.Struct, frozen=True, eq=False):
     `brings`: loads without arguments whose answers it can bring along, for the keys that its own answers hold. Such a
     load gets a fourth argument, those of them that are wanted, and answers with `Brought`.
 
+    `brings_itself`: what it would load for things that its answers hold, it has answered already: all such fields ask
+    of the same key. Such a load has no arguments.
+
     `statements` is what it costs at most, whatever the keys. `rows` is how many rows a key is expected to bring: a
     number, or a function of the arguments that are known (`rows(first=50)`). One that `writes` is not in the budget of
     a document: what it does is for its own bounds.
@@ -52,6 +55,7 @@ class Load(msgspec.Struct, frozen=True, eq=False):
     keys_max: int = KEYS_MAX
     rows: int | Callable[..., int] = 1
     brings: frozenset["Load"] = frozenset()
+    brings_itself: bool = False
     writes: bool = False
 
 

@@ -25,7 +25,7 @@ from yotei.resources.resource import Resource
 from yotei.storage.pool import Source
 from yotei.users.user import Profile, Viewer
 
-CALENDARS_MAX: Final = 200
+CALENDARS_MAX: Final = 1_000
 """Calendars that one batched list may ask for."""
 EVENTS_MAX: Final = 1_000
 """Events that one batched read may ask for."""

@@ -15,7 +15,7 @@ from yotei.errors import Code, Fault, Problem, invalid
 from yotei.events.window import Window
 from yotei.resources import access
 from yotei.resources.read import open_periods, periods_of
-from yotei.resources.resource import Period
+from yotei.resources.resource import Period, Resource
 from yotei.scheduling import rows
 from yotei.scheduling.busy import Spans, of_people, of_resource, taken_by
 from yotei.scheduling.freebusy import KINDS, BusyPeriod, Failure, FreeBusy, PersonBusy, ResourceBusy, Subjects
@@ -52,9 +52,16 @@ _AROUND: Final = timedelta(days=1)
 
 
 async def free_busy(
-    source: Source, viewer: Viewer, subjects: Subjects, window: Window, *, merge: bool = False
+    source: Source,
+    viewer: Viewer,
+    subjects: Subjects,
+    window: Window,
+    *,
+    merge: bool = False,
+    known: dict[UUID, Resource] | None = None,
 ) -> FreeBusy:
-    """When people and resources are taken within the window; who is not there has an `error`. At most two statements.
+    """When people and resources are taken within the window; who is not there has an `error`. At most two statements;
+    `known` is filled with the resources.
 
     Raises Problem `invalid_request` for a subject that is there twice, for none and for too many, `window_too_large`.
     """
@@ -74,6 +81,8 @@ async def free_busy(
             rows_max=ROWS_MAX,
         )
         _check_size(size)
+    if known is not None:
+        known.update((one.resource.id, one.resource) for one in resources)
     ids = {one.email: one.id for one in people.people}
     for n, email in enumerate(subjects.emails):
         if ids.get(email) in subjects.user_ids:
@@ -109,8 +118,11 @@ def _told(spans: Spans | None, window: Window) -> tuple[Failure | None, tuple[Bu
     return ("not_found", ()) if spans is None else (None, told(spans, window.start, window.end))
 
 
-async def meeting_times(source: Source, viewer: Viewer, meeting: Meeting) -> MeetingTimes:
-    """Times at which they can meet, the best first; without any, what is in the way. At most two statements.
+async def meeting_times(
+    source: Source, viewer: Viewer, meeting: Meeting, *, known: dict[UUID, Resource] | None = None
+) -> MeetingTimes:
+    """Times at which they can meet, the best first; without any, what is in the way. At most two statements; `known` is
+    filled with the resources.
 
     Who or what is not there is named in the answer and plays no part. Raises Problem `invalid_request` for an attendee
     that is there twice, for none and too many, `forbidden` for a named resource that the viewer may not book, and
@@ -140,6 +152,8 @@ async def meeting_times(source: Source, viewer: Viewer, meeting: Meeting) -> Mee
             rows_max=ROWS_MAX,
         )
         _check_size(size)
+    if known is not None:
+        known.update((one.resource.id, one.resource) for one in resources)
     return await asyncio.to_thread(_meeting_times, viewer, meeting, grid, invited, people, resources)
 
 

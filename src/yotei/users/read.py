@@ -12,7 +12,9 @@ from yotei.users import rows
 from yotei.users.user import Profile, Viewer
 
 USERS_MAX: Final = 1_000
-"""People that one batched read may ask for."""
+"""People that one request may ask for by their ids."""
+BATCH_MAX: Final = 20_000
+"""People that one read may ask for: all that one answer names."""
 
 
 class After(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ async def get(source: Source, viewer: Viewer, user_id: UUID) -> Profile:
 async def get_many(source: Source, viewer: Viewer, ids: Sequence[UUID]) -> list[Profile | None]:
     """People in the order asked for, None where there is none. One statement."""
     viewer.need("read")
-    assert len(ids) <= USERS_MAX
+    assert len(ids) <= BATCH_MAX
     by_id = {profile.id: profile for profile in await rows.get_users(source, ids)}
     return [by_id.get(one) for one in ids]
 

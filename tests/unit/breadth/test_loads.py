@@ -83,7 +83,7 @@ async def test_a_load_that_runs_twice_in_a_level_is_named_with_its_fields() -> N
     shops = Shops()
     asked = executor(shops.planner(), "{ shop(id: 1) { a: shelf(first: 1) { id } b: shelf(first: 2) { id } } }")
 
-    (repeat,) = asked.plan.repeated()
+    (repeat,) = asked.plan.repeated
 
     assert (repeat.load, repeat.level, repeat.fields) == ("shelf", 2, ("shop.a", "shop.b"))
     assert "level 2 loads shelf for shop.a, shop.b apart" in asked.plan.explain(asked).text()

@@ -1,13 +1,15 @@
 """Arguments that several fields share, and what they mean; each refusal names its argument."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, TypeVar, cast
 from uuid import UUID
 
+import msgspec
 import strawberry
 
 from yotei.api import paging
 from yotei.api.graphql.choices import EventStatus, Expand, Order, ResourceKind
+from yotei.api.graphql.context import Context
 from yotei.api.graphql.reading import Reading
 from yotei.api.parameters import page_size, parse_zone
 from yotei.errors import Code, invalid
@@ -33,7 +35,10 @@ KindOf = Annotated[ResourceKind | None, strawberry.argument(description="Only th
 SeatsMin = Annotated[int | None, strawberry.argument(description="At least so many seats.")]
 Features = Annotated[list[str] | None, strawberry.argument(description="Features that it must all have.")]
 
+P = TypeVar("P", bound=msgspec.Struct)
+
 SEATS_MAX: Final = 100_000
+SLOT_MINUTES_MAX: Final = 10_080
 FEATURES_MAX: Final = 50
 TEXT_CHARACTERS_MAX: Final = 200
 
@@ -57,8 +62,12 @@ def window_of(reading: Reading, start: datetime | None, end: datetime | None, tz
     return window(start, end, zone, now=reading.now, days_max=reading.limits.window_days_max)
 
 
+QUERY: Final = ("start", "end", "tz", "expand", "order", "first", "after", "filters")
+"""The arguments that a list of events takes."""
+
+
 def query_of(
-    reading: Reading,
+    context: Context,
     start: datetime | None,
     end: datetime | None,
     tz: str | None,
@@ -69,19 +78,36 @@ def query_of(
     filters: EventFilters | None,
 ) -> read.Query:
     """The list of events that was asked for. Equal arguments make equal queries, which are read together."""
-    chosen = filters or EventFilters()
+    reading, chosen = context.reading, filters or EventFilters()
     return read.Query(
         window=window_of(reading, start, end, tz),
         limit=page_size(first, reading.limits),
         instances_max=reading.limits.instances_max,
         expand=expand is Expand.INSTANCES,
         order="asc" if order is Order.ASC else "desc",
-        after=paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), read.After),
+        after=place_of(after, read.After),
         status=cast("Status", chosen.status.value) if chosen.status else None,
         organizer_id=chosen.organizer_id,
         attendee_id=chosen.attendee_id,
         resource_id=chosen.resource_id,
     )
+
+
+def place_of(after: str | None, kind: type[P]) -> P | None:
+    """The place that a cursor names."""
+    return paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), kind)
+
+
+def checked_ids(ids: list[UUID], most: int) -> list[UUID]:
+    if not 1 <= len(ids) <= most:
+        raise invalid("ids", f"expected 1 to {most} ids")
+    return ids
+
+
+def checked_slot(slot_minutes: int) -> int:
+    if not 0 <= slot_minutes <= SLOT_MINUTES_MAX:
+        raise invalid("slotMinutes", f"expected a number from 0 to {SLOT_MINUTES_MAX}")
+    return slot_minutes
 
 
 def bounded(text: str | None, field: str, characters_max: int) -> str | None:

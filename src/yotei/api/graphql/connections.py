@@ -8,7 +8,7 @@ import msgspec
 import strawberry
 
 from yotei.api import paging
-from yotei.api.graphql.arguments import bounded
+from yotei.api.graphql.arguments import place_of
 from yotei.errors import Code, invalid
 
 T = TypeVar("T")
@@ -53,23 +53,23 @@ def edges(nodes: Iterable[T], places: Iterable[msgspec.Struct]) -> list[Edge[T]]
     return [Edge(node=node, cursor=paging.encode(place) or "") for node, place in zip(nodes, places, strict=True)]
 
 
-def page_info(shown: list[Edge[T]], *, more: bool, after: str | None) -> PageInfo:
+def page_info(shown: list[Edge[T]], *, more: bool, is_first: bool) -> PageInfo:
     return PageInfo(
         has_next_page=more,
-        has_previous_page=after is not None,
+        has_previous_page=not is_first,
         start_cursor=shown[0].cursor if shown else None,
         end_cursor=shown[-1].cursor if shown else None,
     )
 
 
-def connect(nodes: list[T], place: Callable[[T], msgspec.Struct], *, more: bool, after: str | None) -> Connection[T]:
+def connect(nodes: list[T], place: Callable[[T], msgspec.Struct], *, more: bool, is_first: bool) -> Connection[T]:
     shown = edges(nodes, map(place, nodes))
-    return Connection(edges=shown, nodes=nodes, page_info=page_info(shown, more=more, after=after))
+    return Connection(edges=shown, nodes=nodes, page_info=page_info(shown, more=more, is_first=is_first))
 
 
 def page_of(nodes: Sequence[T], place: Callable[[T], P], kind: type[P], first: int, after: str | None) -> Connection[T]:
     """A page of what is there as a whole. Problem `invalid_cursor` when what the cursor names has gone."""
-    reached = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), kind)
+    reached = place_of(after, kind)
     start = 0
     if reached is not None:
         found = next((n for n, one in enumerate(nodes) if place(one) == reached), None)
@@ -77,4 +77,4 @@ def page_of(nodes: Sequence[T], place: Callable[[T], P], kind: type[P], first: i
             raise invalid("after", "expected the cursor of an edge that is still there", code=Code.INVALID_CURSOR)
         start = found + 1
     shown = list(nodes[start : start + first])
-    return connect(shown, place, more=start + first < len(nodes), after=after)
+    return connect(shown, place, more=start + first < len(nodes), is_first=reached is None)

@@ -1,9 +1,8 @@
-"""What the library hands to every resolver of one request."""
+"""What one operation is executed with."""
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from graphql import DocumentNode
-from strawberry import Info
 
 from yotei.api.graphql.following import Following
 from yotei.api.graphql.reading import Reading
@@ -19,4 +18,8 @@ class Context(NamedTuple):
     following: Following | None = None
 
 
-Asking: TypeAlias = Info[Context, None]
+class Asking(NamedTuple):
+    """One field that writes: the operation that it belongs to, and what it is called."""
+
+    context: Context
+    field_name: str

@@ -12,6 +12,7 @@ import structlog
 from graphql import GraphQLError
 
 from yotei.api.graphql.naming import input_field, sentence
+from yotei.breadth import OverBudget
 from yotei.errors import Code, Fault, Problem
 
 PARSE_FAILED: Final = "graphql_parse_failed"
@@ -76,6 +77,8 @@ def _told(error: GraphQLError, request_id: str, suggest: bool) -> dict[str, Any]
     cause = _cause(error)
     if isinstance(cause, Problem):
         message, extensions = _of_problem(cause)
+    elif isinstance(error, OverBudget):
+        message, extensions = error.message, {"code": LIMIT_EXCEEDED, **(error.extensions or {})}
     elif cause is None:
         message = error.message if suggest else _SUGGESTION.sub("", error.message)
         extensions = error.extensions or {"code": Code.INVALID_REQUEST.code}

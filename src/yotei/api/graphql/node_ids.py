@@ -7,21 +7,20 @@ client's cache keeps apart what is not the same.
 """
 
 from datetime import UTC, datetime
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, cast
 from uuid import UUID
 
 from yotei.calendars.calendar import Calendar
 from yotei.errors import invalid
 from yotei.events.event import Event
+from yotei.events.nodes import Kind, Named
 from yotei.resources.resource import Resource
 from yotei.users.user import Person, Profile
-
-Kind = Literal["Calendar", "Event", "Resource", "User"]
 
 NODES_MAX: Final = 100
 """Nodes that one field may ask for."""
 
-_KINDS: Final[dict[type, Kind]] = {
+KINDS: Final[dict[type, Kind]] = {
     Calendar: "Calendar",
     Event: "Event",
     Resource: "Resource",
@@ -30,17 +29,9 @@ _KINDS: Final[dict[type, Kind]] = {
 }
 
 
-class Named(NamedTuple):
-    """What a node id names."""
-
-    kind: Kind
-    id: UUID
-    recurrence_id: datetime | None
-
-
 def node_id(value: object) -> str:
     """The node id of a value of the domain."""
-    kind = _KINDS[type(value)]
+    kind = KINDS[type(value)]
     if isinstance(value, Event) and value.recurrence_id is not None:
         return f"{kind}:{value.id}@{value.recurrence_id.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     assert isinstance(value, Calendar | Event | Resource | Person | Profile)
@@ -52,7 +43,7 @@ def parse(text: str, field: str) -> Named:
     kind, _, rest = text.partition(":")
     id_, at, instance = rest.partition("@")
     try:
-        if kind not in _KINDS.values() or len(id_) != 36 or (at and kind != "Event"):
+        if kind not in KINDS.values() or len(id_) != 36 or (at and kind != "Event"):
             raise ValueError(text)
         when = datetime.strptime(instance, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if at else None
         return Named(cast("Kind", kind), UUID(id_), when)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import structlog
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast
 from strawberry.types.execution import PreExecutionError
 
@@ -18,11 +19,17 @@ from yotei.api.graphql.following import Credentials, Following, spending
 from yotei.api.graphql.reading import Reading
 from yotei.api.graphql.streams import Streams
 from yotei.api.graphql.writing import Writing
+from yotei.breadth import Budget
 from yotei.observe import budget
 from yotei.settings import GraphqlSettings, LimitSettings
 from yotei.storage.pool import Database
 from yotei.users.tokens import Identity
 from yotei.users.user import Viewer
+
+TOKEN_STATEMENTS: Final = 1
+"""Who is asking is one statement of every request."""
+
+log = structlog.get_logger()
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -67,6 +74,7 @@ class Operations:
     def __init__(self, limits: LimitSettings, settings: GraphqlSettings) -> None:
         self.limits: Final = limits
         self.settings: Final = settings
+        self.budget: Final = budget_of(limits)
         path = settings.trusted_documents
         self._trusted = trusted.load(None if path is None else Path(path), only=settings.trusted_only)
         self._documents = Documents(
@@ -99,32 +107,26 @@ class Operations:
         self, operation: Operation, database: Database, viewer: Viewer, horizon_days: int, request_id: str
     ) -> Answer:
         """The answer to a query or mutation. When its time is over it is cancelled, in PostgreSQL too."""
-        if operation.kind is OperationType.MUTATION:
-            self._expect_writes(operation)
         reading = Reading(database, viewer, self.limits)
-        writing = Writing(database, reading, horizon_days)
+        prepared = self._prepared(operation, reading, Writing(database, reading, horizon_days))
+        if isinstance(prepared, tuple):
+            return Answer({"errors": self.told(prepared, request_id)}, executed=False)
+        _expect(prepared.plan.statements)
         timeout_ms = self.limits.graphql_timeout_ms
         try:
             async with asyncio.timeout(timeout_ms / 1_000) as time:
-                result = await schema.execute(
-                    operation.text,
-                    operation.document,
-                    reading,
-                    writing,
-                    operation=operation.asked.operation_name,
-                    variables=operation.asked.variables,
-                )
+                result = await prepared.answer()
         except TimeoutError:
             if not time.expired():
                 raise
             return Answer({"errors": self.told([failures.timed_out(timeout_ms)], request_id)}, False, in_time=False)
-        errors = result.errors or []
-        # What happened before execution (a variable of a wrong type) has no path.
-        executed = result.data is not None or all(error.path is not None for error in errors)
-        body: dict[str, Any] = {"data": result.data} if executed else {}
-        if errors:
-            body["errors"] = self.told(errors, request_id)
-        return Answer(body, executed)
+        body: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            body["errors"] = self.told(result.errors, request_id)
+        extensions = self._extensions(operation, prepared)
+        if extensions:
+            body["extensions"] = extensions
+        return Answer(body, executed=True)
 
     async def follow(
         self,
@@ -141,11 +143,16 @@ class Operations:
         reading = Reading(database, identity.viewer, limits)
         spend = spending(limits.statements_max, strict=limits.strict_statements)
         following = Following(streams, reading, credentials, identity, spend)
+        writing = Writing(database, reading, horizon_days)
+        prepared = self._prepared(operation, reading, writing)
+        if isinstance(prepared, tuple):
+            yield Told({"errors": self.told(prepared, request_id)}, is_last=True)
+            return
         results = await schema.subscribe(
             operation.text,
             operation.document,
             reading,
-            Writing(database, reading, horizon_days),
+            writing,
             following,
             operation=operation.asked.operation_name,
             variables=operation.asked.variables,
@@ -173,9 +180,39 @@ class Operations:
         """The entries of `errors`, with names of the schema only where it may be asked for them."""
         return failures.told(errors, request_id, suggest=self.settings.introspection)
 
-    def _expect_writes(self, operation: Operation) -> None:
-        """A document that writes may spend what as many requests of REST may."""
-        ledger = budget.current()
-        if ledger is not None:
-            writes = bounds.roots(operation.node, bounds.fragments_of(operation.document))
-            ledger.widen(writes * self.limits.write_statements_max)
+    def _prepared(
+        self, operation: Operation, reading: Reading, writing: Writing
+    ) -> schema.Execution | tuple[GraphQLError, ...]:
+        prepared = schema.prepare(
+            operation.document,
+            reading,
+            writing,
+            self.budget,
+            operation=operation.asked.operation_name,
+            variables=operation.asked.variables,
+        )
+        if not isinstance(prepared, tuple):
+            for one in prepared.plan.repeated:
+                log.warning("graphql_load_repeated", load=one.load, level=one.level, fields=one.fields)
+        return prepared
+
+    def _extensions(self, operation: Operation, prepared: schema.Execution) -> dict[str, Any]:
+        """What is told of the plan: all of it on request, what it does more than once where statements are strict."""
+        extensions: dict[str, Any] = {}
+        if (operation.asked.extensions or {}).get("plan") is True:
+            extensions["plan"] = prepared.explain()
+        if prepared.plan.repeated and self.limits.strict_statements:
+            extensions["repeated"] = prepared.plan.repeated
+        return extensions
+
+
+def budget_of(limits: LimitSettings) -> Budget:
+    """What a document may cost; the token of its caller is one of the statements."""
+    return Budget(limits.graphql_statements_max - TOKEN_STATEMENTS, limits.graphql_rows_max)
+
+
+def _expect(statements: int) -> None:
+    """From here on the request may spend what its plan says, and no more."""
+    ledger = budget.current()
+    if ledger is not None:
+        ledger.widen(TOKEN_STATEMENTS + statements)

@@ -2,16 +2,26 @@
 no fault of the input (a token that ended, a database that is away, a fault of ours) stays in `errors` of the answer.
 """
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar, cast
 
 import strawberry
 
+from yotei.api.graphql.context import Asking, Context
+from yotei.api.graphql.fields import LOADED
+from yotei.api.graphql.loads import PEOPLE
+from yotei.api.graphql.naming import camel
 from yotei.api.graphql.user_errors import NOT_THE_INPUT, UserError, user_errors
+from yotei.breadth import Brought, Load, Loaded
 from yotei.errors import Problem
+from yotei.users.user import Profile
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+STATEMENTS_MAX: Final = 11
+"""SQL statements of one mutation at most: those of a writing request (`limits.write_statements_max`) but the token."""
+KEY_STATEMENTS: Final = 2
+"""How many of them an `idempotencyKey` takes."""
 
 
 @strawberry.interface(description="What every mutation answers beside what it wrote.")
@@ -24,23 +34,54 @@ class Payload:
     )
 
 
-def mutation(description: str, payload: Callable[..., Any]) -> Callable[[F], F]:
-    """A root field that writes, with one argument, `input`. Its resolver raises Problems; those that the caller can
-    mend become `errors` of the payload."""
+class _Written:
+    """One time that a field is to write: equal to no other, whatever its input."""
 
-    def field(resolver: F) -> F:
-        @wraps(resolver)
-        async def answered(*args: Any, **given: Any) -> Any:
+    def __init__(self, input: Any) -> None:
+        self.input: Final = input
+
+
+def mutation(description: str, payload: Callable[..., Any], *, statements: int = STATEMENTS_MAX) -> Callable[[F], F]:
+    """A root field that writes, with one argument, `input`, by `write(asking, input)`. What it raises as a Problem that
+    the caller can mend becomes `errors` of the payload."""
+
+    def field(write: F) -> F:
+        name = camel(write.__name__)
+
+        async def load(context: Context, keys: Sequence[_Written], _: Any, wanted: frozenset[Load]) -> Brought:
+            (key,) = keys
             try:
-                return await resolver(*args, **given)
+                answer = await write(Asking(context, name), key.input)
             except Problem as problem:
                 if problem.code in NOT_THE_INPUT:
                     raise
-                return payload(errors=user_errors(problem))
+                answer = payload(errors=user_errors(problem))
+            user = getattr(answer, "user", None)
+            known = {user.id: user} if isinstance(user, Profile) else {}
+            return Brought([answer], dict.fromkeys(wanted, known))
 
-        made = strawberry.field(resolver=answered, description=description)
+        loads = Load(name, load, statements=statements, keys_max=1, brings=_brings(payload), writes=True)
+        declared = Loaded(loads, lambda _, given, __: _Written(given["input"]))
+        made = strawberry.field(resolver=_signature(write), description=description, metadata={LOADED: declared})
         (input,) = made.base_resolver.arguments
         input.description = "What is to be written."
         return cast("F", made)
 
     return field
+
+
+def _signature(write: Callable[..., Any]) -> Callable[..., Any]:
+    """What the schema is told of a write: its input and its answer, not that it is asked by somebody."""
+
+    def declared(input: Any) -> Any:
+        raise AssertionError("it is loaded, not resolved")
+
+    declared.__name__, declared.__module__ = write.__name__, write.__module__
+    declared.__annotations__ = {name: write.__annotations__[name] for name in ("input", "return")}
+    return declared
+
+
+def _brings(payload: Any) -> frozenset[Load]:
+    """A payload with a person has all of them."""
+    fields = payload.__strawberry_definition__.fields
+    return frozenset({PEOPLE}) if any(one.python_name == "user" for one in fields) else frozenset()

@@ -1,16 +1,18 @@
 """The root of the schema: where a document can start."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, TypeVar, cast
+from functools import partial
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+import msgspec
 import strawberry
 
-from yotei.api import paging
-from yotei.api.graphql import choices, node_ids, scheduling, types
+from yotei.api.graphql import choices, loads, node_ids, scheduling, types
 from yotei.api.graphql.arguments import (
+    QUERY,
     After,
     End,
     ExpandAs,
@@ -22,30 +24,32 @@ from yotei.api.graphql.arguments import (
     SeatsMin,
     Start,
     Zone,
-    bounded,
+    checked_ids,
+    checked_slot,
     features_of,
     kind_of,
+    place_of,
     query_of,
     seats_of,
     window_of,
 )
 from yotei.api.graphql.connections import Connection, connect
-from yotei.api.graphql.context import Asking
-from yotei.api.graphql.fields import resolved
+from yotei.api.graphql.context import Context
+from yotei.api.graphql.fields import loaded
 from yotei.api.graphql.inputs import given, shaped
 from yotei.api.parameters import page_size, parse_zone
 from yotei.api.scheduling import FreeBusyQuestion, MeetingQuestion
+from yotei.breadth import Carrier, Loaded
 from yotei.calendars import read as calendars
-from yotei.errors import Problem, invalid, not_found
+from yotei.errors import invalid, not_found
 from yotei.events import changes, history, search
 from yotei.events import read as events
+from yotei.events.nodes import Named
 from yotei.resources import read as resources
+from yotei.resources.resource import Availability
 from yotei.users import read as users
-from yotei.users import tokens
 
-T = TypeVar("T")
-
-SLOT_MINUTES_MAX = 10_080
+P = TypeVar("P", bound=msgspec.Struct)
 
 Id = Annotated[UUID, strawberry.argument(description="Its id.")]
 Ids = Annotated[
@@ -104,133 +108,277 @@ MeetingAsked = Annotated[scheduling.MeetingTimesInput, strawberry.argument(descr
 LogFirst = Annotated[int | None, strawberry.argument(description="Rows of the log that the page is made of, at most.")]
 
 
+_by_id = partial(Loaded, key=lambda _, given, __: given["id"])
+_asked = partial(Loaded, key=lambda *_: loads.ASKED)
+
+
+def _there(kind: str) -> Callable[[Any, Any], Any]:
+    """The answer, or Problem `not_found`."""
+
+    def there(answer: Any, _: Any) -> Any:
+        if answer is None:
+            raise not_found(kind)
+        return answer
+
+    return there
+
+
+def _ids(most: int) -> Callable[[Any, Mapping[str, Any], Context], list[UUID]]:
+    def ids(_: Any, given: Mapping[str, Any], __: Context) -> list[UUID]:
+        return checked_ids(given["ids"], most)
+
+    return ids
+
+
+_user_ids = _ids(users.USERS_MAX)
+
+
+def _zone(context: Context, tz: str | None) -> ZoneInfo:
+    return parse_zone(tz, context.reading.viewer.tzid)
+
+
+def _listed(kind: type[P]) -> Callable[..., loads.Listed]:
+    """The page of a list whose places are of this kind."""
+
+    def listed(context: Context, first: int | None, after: str | None) -> loads.Listed:
+        return loads.Listed(page_size(first, context.reading.limits), place_of(after, kind))
+
+    return listed
+
+
+def _connected(place: Callable[[Any], msgspec.Struct]) -> Callable[[Any, loads.Listed], Connection[Any]]:
+    def connected(answer: tuple[list[Any], Any], page: loads.Listed) -> Connection[Any]:
+        found, more = answer
+        return connect(found, place, more=more is not None, is_first=page.after is None)
+
+    return connected
+
+
+def _node(answer: Any, _: Any) -> Any:
+    if isinstance(answer, Named):
+        raise not_found(answer.kind.lower())
+    return answer
+
+
+def _names(_: Any, given: Mapping[str, Any], __: Context) -> list[Named]:
+    if len(given["ids"]) > node_ids.NODES_MAX:
+        raise invalid("ids", f"expected at most {node_ids.NODES_MAX} ids")
+    return [node_ids.parse(one, f"ids[{n}]") for n, one in enumerate(given["ids"])]
+
+
+def _resources(
+    context: Context,
+    first: int | None,
+    after: str | None,
+    kind: choices.ResourceKind | None,
+    seats_min: int | None,
+    features: list[str] | None,
+) -> tuple[resources.Wanted, loads.Listed]:
+    page = _listed(resources.After)(context, first, after)
+    return resources.Wanted(None, kind_of(kind), seats_of(seats_min), features_of(features)), page
+
+
+def _feed(context: Context, calendar_id: UUID, since: str | None, first: int | None, tz: str | None) -> loads.Feed:
+    position = changes.parse_position(since, "since")
+    return loads.Feed(calendar_id, position, _zone(context, tz), page_size(first, context.reading.limits))
+
+
+def _search(
+    context: Context,
+    words: str,
+    calendar_id: UUID | None,
+    start: datetime | None,
+    end: datetime | None,
+    tz: str | None,
+    first: int | None,
+    after: str | None,
+) -> search.Query:
+    return search.Query(
+        words=search.parse_words(words, "words"),
+        zone=_zone(context, tz),
+        limit=page_size(first, context.reading.limits),
+        calendar_id=calendar_id,
+        start=start,
+        end=end,
+        after=place_of(after, search.After),
+    )
+
+
+def _past(context: Context, event_id: UUID, first: int | None, after: str | None, tz: str | None) -> loads.Past:
+    zone, place = _zone(context, tz), place_of(after, history.After)
+    return loads.Past(event_id, zone, place, page_size(first, context.reading.limits))
+
+
+def _slots(
+    context: Context,
+    start: datetime | None,
+    end: datetime | None,
+    tz: str | None,
+    resource_ids: list[UUID] | None,
+    kind: choices.ResourceKind | None,
+    seats_min: int | None,
+    features: list[str] | None,
+    slot_minutes: int,
+) -> loads.Slots:
+    window = window_of(context.reading, start, end, tz)
+    ids = None if resource_ids is None else tuple(dict.fromkeys(resource_ids))
+    if ids is not None and len(ids) > resources.RESOURCES_MAX:
+        raise invalid("resourceIds", f"expected at most {resources.RESOURCES_MAX} ids")
+    wanted = resources.Wanted(ids, kind_of(kind), seats_of(seats_min), features_of(features))
+    return loads.Slots(window, checked_slot(slot_minutes), wanted)
+
+
+def _availability(answer: tuple[list[Availability], Any], asked: loads.Slots) -> types.Availability:
+    found, more = answer
+    if more is not None:
+        raise invalid("resourceIds", f"more than {resources.RESOURCES_MAX} fit; name them, or ask for less")
+    window = asked.window
+    return types.Availability(window=types.told(window), resources=[types.in_zone(one, window.zone) for one in found])
+
+
+def _slots_of(
+    context: Context,
+    ids: list[UUID],
+    start: datetime | None,
+    end: datetime | None,
+    tz: str | None,
+    slot_minutes: int,
+) -> loads.Slots:
+    window = window_of(context.reading, start, end, tz)
+    chosen = tuple(checked_ids(ids, resources.BATCH_MAX))
+    return loads.Slots(window, checked_slot(slot_minutes), ids=chosen)
+
+
+def _availabilities(found: list[Availability | None], asked: loads.Slots) -> types.Availabilities:
+    """A Problem in the place of what is not there is null, with an error of its own in the answer."""
+    window = asked.window
+    told = [not_found("resource") if one is None else types.in_zone(one, window.zone) for one in found]
+    return types.Availabilities(
+        window=types.told(window), resources=cast("list[types.ResourceAvailability | None]", told)
+    )
+
+
 @strawberry.type(description="What can be read. A field that is not there, or not shared with the caller, is null.")
 class Query:
-    @resolved("The caller.")
+    @loaded("The caller.", Loaded(loads.PEOPLE, lambda _, __, context: context.reading.viewer.user_id))
     @staticmethod
-    async def me(info: Asking) -> types.User | None:
-        reading = info.context.reading
-        return cast("types.User | None", await reading.user.load(reading.viewer.user_id))
+    def me() -> types.User | None: ...
 
-    @resolved("What a `nodeId` names.")
+    @loaded(
+        "What a `nodeId` names.",
+        Loaded(loads.NODES, lambda _, given, __: node_ids.parse(given["id"], "id"), value=_node),
+    )
     @staticmethod
-    async def node(info: Asking, id: NodeId) -> types.Node | None:
-        named = node_ids.parse(id, "id")
-        found = await info.context.reading.node(named)
-        if found is None:
-            raise not_found(named.kind.lower())
-        return cast("types.Node", found)
+    def node(id: NodeId) -> types.Node | None: ...
 
-    @resolved("What each of these names, in their order; null where there is nothing to be seen.")
+    @loaded(
+        "What each of these names, in their order; null where there is nothing to be seen.",
+        Loaded(loads.NODES, _names, many=True, value=lambda one, _: None if isinstance(one, Named) else one),
+    )
     @staticmethod
-    async def nodes(info: Asking, ids: NodeIds) -> list[types.Node | None] | None:
-        if len(ids) > node_ids.NODES_MAX:
-            raise invalid("ids", f"expected at most {node_ids.NODES_MAX} ids")
-        named = [node_ids.parse(one, f"ids[{n}]") for n, one in enumerate(ids)]
-        found = await asyncio.gather(*(info.context.reading.node(one) for one in named))
-        return cast("list[types.Node | None]", found)
+    def nodes(ids: NodeIds) -> list[types.Node | None] | None: ...
 
-    @resolved("Everybody, by id, also the deactivated and the erased (administrators).")
+    @loaded(
+        "Everybody, by id, also the deactivated and the erased (administrators).",
+        _asked(
+            loads.EVERYBODY,
+            by=("first", "after"),
+            arguments=_listed(users.After),
+            value=_connected(lambda one: users.After(one.id)),
+        ),
+    )
     @staticmethod
-    async def users(info: Asking, first: First = None, after: After = None) -> Connection[types.User] | None:
-        reading = info.context.reading
-        place = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), users.After)
-        size = page_size(first, reading.limits)
-        reading.read()
-        found, more = await users.list_all(reading.source, reading.viewer, after=place, limit=size)
-        return cast(
-            "Connection[types.User]",
-            connect(list(found), lambda one: users.After(one.id), more=more is not None, after=after),
-        )
+    def users(first: First = None, after: After = None) -> Connection[types.User] | None: ...
 
-    @resolved("Tokens of the caller, the newest first, revoked and expired ones included.")
+    @loaded(
+        "Tokens of the caller, the newest first, revoked and expired ones included.",
+        _asked(
+            loads.TOKENS,
+            by=("user_id",),
+            arguments=lambda context, user_id: user_id or context.reading.viewer.user_id,
+        ),
+    )
     @staticmethod
-    async def tokens(info: Asking, user_id: OfUser = None) -> list[types.Token] | None:
-        reading = info.context.reading
-        reading.read()
-        found = await tokens.list_for(reading.source, reading.viewer, user_id or reading.viewer.user_id)
-        return cast("list[types.Token]", found)
+    def tokens(user_id: OfUser = None) -> list[types.Token] | None: ...
 
-    @resolved(
+    @loaded(
         "Every event, member and property of a calendar that changed since a position, as the caller sees it now, "
-        "complete and in order. `position_forgotten` when the log does not reach back to the position."
+        "complete and in order. `position_forgotten` when the log does not reach back to the position.",
+        _asked(
+            loads.FEED,
+            by=("calendar_id", "since", "first", "tz"),
+            arguments=_feed,
+            value=lambda feed, _: types.feed(feed),
+        ),
     )
     @staticmethod
-    async def changes(
-        info: Asking, calendar_id: CalendarId, since: Since = None, first: LogFirst = None, tz: Zone = None
-    ) -> types.ChangeFeed | None:
-        reading = info.context.reading
-        feed = await reading.changes(
-            calendar_id,
-            changes.parse_position(since, "since"),
-            parse_zone(tz, reading.viewer.tzid),
-            page_size(first, reading.limits),
-        )
-        return types.ChangeFeed(
-            changes=cast("list[types.Change]", feed.changes), position=str(feed.position), has_more=feed.has_more
-        )
+    def changes(
+        calendar_id: CalendarId, since: Since = None, first: LogFirst = None, tz: Zone = None
+    ) -> types.ChangeFeed | None: ...
 
-    @resolved("One person.")
+    @loaded("One person.", _by_id(loads.PEOPLE, value=_there("user")))
     @staticmethod
-    async def user(info: Asking, id: Id) -> types.User | None:
-        found = await info.context.reading.user.load(id)
-        if found is None:
-            raise not_found("user")
-        return cast("types.User", found)
+    def user(id: Id) -> types.User | None: ...
 
-    @resolved("One calendar.")
+    @loaded(
+        "One calendar.",
+        _by_id(loads.CALENDARS, value=_there("calendar"), carriers=(Carrier(loads.EVENTS_OF),)),
+    )
     @staticmethod
-    async def calendar(info: Asking, id: Id) -> types.Calendar | None:
-        found = await info.context.reading.calendar.load(id)
-        if found is None:
-            raise not_found("calendar")
-        return cast("types.Calendar", found)
+    def calendar(id: Id) -> types.Calendar | None: ...
 
-    @resolved("The caller's calendars, by name.")
+    @loaded(
+        "The caller's calendars, by name.",
+        _asked(
+            loads.OWN_CALENDARS,
+            by=("first", "after"),
+            arguments=_listed(calendars.After),
+            value=_connected(lambda one: calendars.After(one.name, one.id)),
+        ),
+    )
     @staticmethod
-    async def calendars(info: Asking, first: First = None, after: After = None) -> Connection[types.Calendar] | None:
-        reading = info.context.reading
-        place = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), calendars.After)
-        size = page_size(first, reading.limits)
-        reading.read()
-        found, more = await calendars.list_for(reading.source, reading.viewer, after=place, limit=size)
-        for one in found:
-            reading.calendar.prime(one.id, one)
-        return cast(
-            "Connection[types.Calendar]",
-            connect(list(found), lambda one: calendars.After(one.name, one.id), more=more is not None, after=after),
-        )
+    def calendars(first: First = None, after: After = None) -> Connection[types.Calendar] | None: ...
 
-    @resolved("One event, or the master of a series.")
+    @loaded(
+        "One event, or the master of a series.",
+        _by_id(loads.EVENTS, by=("tz",), arguments=_zone, value=_there("event")),
+    )
     @staticmethod
-    async def event(info: Asking, id: Id, tz: Zone = None) -> types.Event | None:
-        reading = info.context.reading
-        found = await reading.event(parse_zone(tz, reading.viewer.tzid)).load(id)
-        if found is None:
-            raise not_found("event")
-        return cast("types.Event", found)
+    def event(id: Id, tz: Zone = None) -> types.Event | None: ...
 
-    @resolved("Many events, each as `event` tells it, in the order of the ids; null with an error `not_found` else.")
+    @loaded(
+        "Many events, each as `event` tells it, in the order of the ids; null with an error `not_found` else.",
+        Loaded(
+            loads.EVENTS,
+            _ids(events.EVENTS_MAX),
+            many=True,
+            by=("tz",),
+            arguments=_zone,
+            value=_there("event"),
+        ),
+    )
     @staticmethod
-    async def events_by_ids(info: Asking, ids: EventIds, tz: Zone = None) -> list[types.Event | None] | None:
-        reading = info.context.reading
-        zone = parse_zone(tz, reading.viewer.tzid)
-        _check_ids(ids, events.EVENTS_MAX)
-        return cast("list[types.Event | None]", _each(await reading.events(ids, zone), "event"))
+    def events_by_ids(ids: EventIds, tz: Zone = None) -> list[types.Event | None] | None: ...
 
-    @resolved("Many people, in the order of the ids; null with an error `not_found` where there is nobody.")
+    @loaded(
+        "Many people, in the order of the ids; null with an error `not_found` where there is nobody.",
+        Loaded(loads.PEOPLE, _user_ids, many=True, value=_there("user")),
+    )
     @staticmethod
-    async def users_by_ids(info: Asking, ids: UserIds) -> list[types.User | None] | None:
-        _check_ids(ids, users.USERS_MAX)
-        return cast("list[types.User | None]", _each(await info.context.reading.user.load_many(ids), "user"))
+    def users_by_ids(ids: UserIds) -> list[types.User | None] | None: ...
 
-    @resolved(
+    @loaded(
         "Events by their words, among those that the caller sees in full. A series is found as one. Without `start` "
-        "and `end` all of time is searched."
+        "and `end` all of time is searched.",
+        _asked(
+            loads.SEARCH,
+            by=("words", "calendar_id", "start", "end", "tz", "first", "after"),
+            arguments=_search,
+            value=types.found_events,
+        ),
     )
     @staticmethod
-    async def search_events(
-        info: Asking,
+    def search_events(
         words: Words,
         calendar_id: InCalendar = None,
         start: EndsAfter = None,
@@ -238,48 +386,48 @@ class Query:
         tz: Zone = None,
         first: First = None,
         after: After = None,
-    ) -> types.FoundEventConnection | None:
-        reading = info.context.reading
-        query = search.Query(
-            words=search.parse_words(words, "words"),
-            zone=parse_zone(tz, reading.viewer.tzid),
-            limit=page_size(first, reading.limits),
-            calendar_id=calendar_id,
-            start=start,
-            end=end,
-            after=paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), search.After),
-        )
-        return types.found_events(await reading.search(query), after)
+    ) -> types.FoundEventConnection | None: ...
 
-    @resolved(
+    @loaded(
         "Who changed which fields, attendees, answers and rooms of an event, and when; also of a deleted one. A series "
-        "and each of its exceptions have a history of their own."
+        "and each of its exceptions have a history of their own.",
+        _asked(loads.HISTORY, by=("event_id", "first", "after", "tz"), arguments=_past, value=types.entries),
     )
     @staticmethod
-    async def event_history(
-        info: Asking, event_id: EventId, first: First = None, after: After = None, tz: Zone = None
-    ) -> types.HistoryConnection | None:
-        reading = info.context.reading
-        zone = parse_zone(tz, reading.viewer.tzid)
-        place = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), history.After)
-        return types.entries(await reading.history(event_id, zone, place, page_size(first, reading.limits)), after)
+    def event_history(
+        event_id: EventId, first: First = None, after: After = None, tz: Zone = None
+    ) -> types.HistoryConnection | None: ...
 
-    @resolved("When people, rooms and pieces of equipment are taken, and never with what.")
+    @loaded(
+        "When people, rooms and pieces of equipment are taken, and never with what.",
+        _asked(
+            loads.FREE_BUSY,
+            by=("input",),
+            arguments=lambda _, input: shaped(given(input), FreeBusyQuestion),
+            value=lambda answer, _: scheduling.free_busy(*answer),
+        ),
+    )
     @staticmethod
-    async def free_busy(info: Asking, input: FreeBusyAsked) -> scheduling.FreeBusy | None:
-        found, window = await info.context.reading.free_busy(shaped(given(input), FreeBusyQuestion))
-        return scheduling.free_busy(found, window)
+    def free_busy(input: FreeBusyAsked) -> scheduling.FreeBusy | None: ...
 
-    @resolved("Times when everybody who is not optional is free, and the rooms are; without any, what is in the way.")
+    @loaded(
+        "Times when everybody who is not optional is free, and the rooms are; without any, what is in the way.",
+        _asked(
+            loads.MEETING_TIMES,
+            by=("input",),
+            arguments=lambda _, input: shaped(given(input), MeetingQuestion),
+            value=lambda answer, _: scheduling.meeting_times(*answer),
+        ),
+    )
     @staticmethod
-    async def meeting_times(info: Asking, input: MeetingAsked) -> scheduling.MeetingTimes | None:
-        found, window = await info.context.reading.meeting_times(shaped(given(input), MeetingQuestion))
-        return scheduling.meeting_times(found, window)
+    def meeting_times(input: MeetingAsked) -> scheduling.MeetingTimes | None: ...
 
-    @resolved("Events of the caller's calendars, those that they organise, those to which they are invited.")
+    @loaded(
+        "Events of the caller's calendars, those that they organise, those to which they are invited.",
+        _asked(loads.AGENDA, by=QUERY, arguments=query_of, value=lambda page, _: page.events),
+    )
     @staticmethod
-    async def agenda(
-        info: Asking,
+    def agenda(
         start: Start = None,
         end: End = None,
         tz: Zone = None,
@@ -288,15 +436,14 @@ class Query:
         first: First = None,
         after: After = None,
         filters: Filters = None,
-    ) -> list[types.Event] | None:
-        reading = info.context.reading
-        query = query_of(reading, start, end, tz, expand, order, first, after, filters)
-        return cast("list[types.Event]", (await reading.agenda(query)).events)
+    ) -> list[types.Event] | None: ...
 
-    @resolved("The same events, a page at a time.")
+    @loaded(
+        "The same events, a page at a time.",
+        _asked(loads.AGENDA, by=QUERY, arguments=query_of, value=types.connected),
+    )
     @staticmethod
-    async def agenda_connection(
-        info: Asking,
+    def agenda_connection(
         start: Start = None,
         end: End = None,
         tz: Zone = None,
@@ -305,44 +452,41 @@ class Query:
         first: First = None,
         after: After = None,
         filters: Filters = None,
-    ) -> types.EventConnection | None:
-        reading = info.context.reading
-        query = query_of(reading, start, end, tz, expand, order, first, after, filters)
-        return types.connected(await reading.agenda(query), after)
+    ) -> types.EventConnection | None: ...
 
-    @resolved("One room or piece of equipment.")
+    @loaded("One room or piece of equipment.", _by_id(loads.RESOURCES, value=_there("resource")))
     @staticmethod
-    async def resource(info: Asking, id: Id) -> types.Resource | None:
-        found = await info.context.reading.resource.load(id)
-        if found is None:
-            raise not_found("resource")
-        return cast("types.Resource", found)
+    def resource(id: Id) -> types.Resource | None: ...
 
-    @resolved("Rooms and equipment, by name.")
+    @loaded(
+        "Rooms and equipment, by name.",
+        _asked(
+            loads.EVERY_RESOURCE,
+            by=("first", "after", "kind", "seats_min", "features"),
+            arguments=_resources,
+            value=lambda answer, asked: _connected(lambda one: resources.After(one.name, one.id))(answer, asked[1]),
+        ),
+    )
     @staticmethod
-    async def resources(
-        info: Asking,
+    def resources(
         first: First = None,
         after: After = None,
         kind: KindOf = None,
         seats_min: SeatsMin = None,
         features: Features = None,
-    ) -> Connection[types.Resource] | None:
-        reading = info.context.reading
-        place = paging.decode(bounded(after, "after", paging.CURSOR_CHARACTERS_MAX), resources.After)
-        wanted = resources.Wanted(None, kind_of(kind), seats_of(seats_min), features_of(features))
-        size = page_size(first, reading.limits)
-        reading.read()
-        found, more = await resources.list_all(reading.source, reading.viewer, wanted, after=place, limit=size)
-        return cast(
-            "Connection[types.Resource]",
-            connect(found, lambda one: resources.After(one.name, one.id), more=more is not None, after=after),
-        )
+    ) -> Connection[types.Resource] | None: ...
 
-    @resolved("When rooms and equipment are taken and free.")
+    @loaded(
+        "When rooms and equipment are taken and free.",
+        _asked(
+            loads.AVAILABILITY,
+            by=("start", "end", "tz", "resource_ids", "kind", "seats_min", "features", "slot_minutes"),
+            arguments=_slots,
+            value=_availability,
+        ),
+    )
     @staticmethod
-    async def availability(
-        info: Asking,
+    def availability(
         start: Start = None,
         end: End = None,
         tz: Zone = None,
@@ -351,56 +495,22 @@ class Query:
         seats_min: SeatsMin = None,
         features: Features = None,
         slot_minutes: SlotMinutes = 0,
-    ) -> types.Availability | None:
-        reading = info.context.reading
-        window = window_of(reading, start, end, tz)
-        ids = None if resource_ids is None else tuple(dict.fromkeys(resource_ids))
-        if ids is not None and len(ids) > resources.RESOURCES_MAX:
-            raise invalid("resourceIds", f"expected at most {resources.RESOURCES_MAX} ids")
-        _check_slot(slot_minutes)
-        wanted = resources.Wanted(ids, kind_of(kind), seats_of(seats_min), features_of(features))
-        reading.read()
-        found, more = await resources.availability(
-            reading.source, reading.viewer, wanted, window.start, window.end, slot_minutes=slot_minutes
-        )
-        if more is not None:
-            raise invalid("resourceIds", f"more than {resources.RESOURCES_MAX} fit; name them, or ask for less")
-        return types.Availability(
-            window=types.told(window), resources=[types.in_zone(one, window.zone) for one in found]
-        )
+    ) -> types.Availability | None: ...
 
-    @resolved("When many resources are taken and free, by their ids.")
+    @loaded(
+        "When many resources are taken and free, by their ids.",
+        _asked(
+            loads.AVAILABILITY_OF,
+            by=("ids", "start", "end", "tz", "slot_minutes"),
+            arguments=_slots_of,
+            value=_availabilities,
+        ),
+    )
     @staticmethod
-    async def availability_by_ids(
-        info: Asking,
+    def availability_by_ids(
         ids: ResourceIds,
         start: Start = None,
         end: End = None,
         tz: Zone = None,
         slot_minutes: SlotMinutes = 0,
-    ) -> types.Availabilities | None:
-        reading = info.context.reading
-        window = window_of(reading, start, end, tz)
-        _check_ids(ids, resources.BATCH_MAX)
-        _check_slot(slot_minutes)
-        found = await reading.availability_of(ids, window, slot_minutes)
-        told = [None if one is None else types.in_zone(one, window.zone) for one in found]
-        return types.Availabilities(
-            window=types.told(window),
-            resources=cast("list[types.ResourceAvailability | None]", _each(told, "resource")),
-        )
-
-
-def _each(found: Sequence[T | None], kind: str) -> list[T | Problem]:
-    """Values by id: a Problem in the place of what is not there is null, with an error of its own in the answer."""
-    return [not_found(kind) if one is None else one for one in found]
-
-
-def _check_ids(ids: Sequence[UUID], most: int) -> None:
-    if not 1 <= len(ids) <= most:
-        raise invalid("ids", f"expected 1 to {most} ids")
-
-
-def _check_slot(slot_minutes: int) -> None:
-    if not 0 <= slot_minutes <= SLOT_MINUTES_MAX:
-        raise invalid("slotMinutes", f"expected a number from 0 to {SLOT_MINUTES_MAX}")
+    ) -> types.Availabilities | None: ...

@@ -5,13 +5,12 @@ from typing import cast
 from uuid import UUID
 
 import strawberry
-from strawberry import Parent
 
-from yotei.api.graphql import choices
-from yotei.api.graphql.context import Asking
-from yotei.api.graphql.fields import resolved
+from yotei.api.graphql import choices, loads
+from yotei.api.graphql.fields import loaded
 from yotei.api.graphql.inputs import optional, required
 from yotei.api.graphql.types import Resource, User, Window, told
+from yotei.breadth import Loaded
 from yotei.events.window import Window as DomainWindow
 from yotei.scheduling import freebusy, meeting, read
 
@@ -77,10 +76,9 @@ class PersonBusy:
     error: str | None = strawberry.field(description="`not_found` where there is no such active person.")
     busy: list[BusyPeriod] = strawberry.field(description="Periods in order, apart or of different kinds.")
 
-    @resolved("The person.")
+    @loaded("The person.", Loaded(loads.PEOPLE, "user_id"))
     @staticmethod
-    async def user(parent: Parent[freebusy.PersonBusy], info: Asking) -> User | None:
-        return await _user(parent.user_id, info)
+    def user() -> User | None: ...
 
 
 @strawberry.type(description="When a room or a piece of equipment is taken or closed; never by whom.")
@@ -89,10 +87,9 @@ class ResourceBusy:
     error: str | None = strawberry.field(description="`not_found` where there is none of this id.")
     busy: list[BusyPeriod] = strawberry.field(description="Periods in order, apart or of different kinds.")
 
-    @resolved("The resource.")
+    @loaded("The resource.", Loaded(loads.RESOURCES, "resource_id"))
     @staticmethod
-    async def resource(parent: Parent[freebusy.ResourceBusy], info: Asking) -> Resource | None:
-        return await _resource(parent.resource_id, info)
+    def resource() -> Resource | None: ...
 
 
 @strawberry.type(description="When people and resources are taken within a window.")
@@ -129,15 +126,13 @@ class MeetingObstacle:
     resource_id: UUID | None = strawberry.field(description="The id of the resource.")
     starts: int = strawberry.field(description="At how many starts.")
 
-    @resolved("The person.")
+    @loaded("The person.", Loaded(loads.PEOPLE, "user_id"))
     @staticmethod
-    async def user(parent: Parent[meeting.Obstacle], info: Asking) -> User | None:
-        return await _user(parent.user_id, info)
+    def user() -> User | None: ...
 
-    @resolved("The resource.")
+    @loaded("The resource.", Loaded(loads.RESOURCES, "resource_id"))
     @staticmethod
-    async def resource(parent: Parent[meeting.Obstacle], info: Asking) -> Resource | None:
-        return await _resource(parent.resource_id, info)
+    def resource() -> Resource | None: ...
 
 
 @strawberry.type(description="Who, or what, is not there, and so plays no part in the answer.")
@@ -180,14 +175,4 @@ def meeting_times(found: meeting.MeetingTimes, window: DomainWindow) -> MeetingT
         starts_without_rooms=found.starts_without_rooms,
         unknown=cast("list[MeetingUnknown]", found.unknown),
         window=told(window),
-    )
-
-
-async def _user(user_id: UUID | None, info: Asking) -> User | None:
-    return None if user_id is None else cast("User | None", await info.context.reading.user.load(user_id))
-
-
-async def _resource(resource_id: UUID | None, info: Asking) -> Resource | None:
-    return (
-        None if resource_id is None else cast("Resource | None", await info.context.reading.resource.load(resource_id))
     )

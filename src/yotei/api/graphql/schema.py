@@ -1,12 +1,14 @@
-"""The schema of the door, and its execution. Strawberry owns types, validation and introspection."""
+"""The schema of the door, and its execution: types, validation, introspection and subscriptions are Strawberry's, plans
+and what is done by them are `breadth`'s."""
 
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import strawberry
 from graphql import DocumentNode, GraphQLError, GraphQLSchema
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.tools import create_type
 from strawberry.types.execution import ExecutionContext, ExecutionResult
 
@@ -17,7 +19,9 @@ from yotei.api.graphql.query import Query
 from yotei.api.graphql.reading import Reading
 from yotei.api.graphql.scalars import SCALARS
 from yotei.api.graphql.subscription import Subscription
+from yotei.api.graphql.vocabulary import planner
 from yotei.api.graphql.writing import Writing
+from yotei.breadth import Answer, Budget, Explained, Plan, plugged
 
 
 class _Prepared(SchemaExtension):
@@ -52,19 +56,43 @@ SCHEMA: Final = _Schema(
 CORE: Final[GraphQLSchema] = SCHEMA._schema  # the library gives it no public name
 
 
-async def execute(
-    text: str,
+class Execution(Protocol):
+    """One operation about to be executed."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    def explain(self) -> Explained: ...
+
+    async def answer(self) -> Answer: ...
+
+
+PLANNER: Final = planner(SCHEMA)
+EXECUTOR: Final = plugged(PLANNER, StrawberryGraphQLCoreExecutionContext)
+SCHEMA.execution_context_class = EXECUTOR
+
+
+def prepare(
     document: DocumentNode,
     reading: Reading,
     writing: Writing,
+    budget: Budget,
     *,
     operation: str | None,
     variables: dict[str, Any] | None,
-) -> ExecutionResult:
-    """The answer to a document that was prepared; `text` is what it was parsed from."""
-    return await SCHEMA.execute(
-        text, variable_values=variables, operation_name=operation, context_value=Context(reading, writing, document)
-    )
+) -> Execution | tuple[GraphQLError, ...]:
+    """An operation of a document that was checked, ready to be executed, or why it is not: variables of a wrong type, a
+    plan over its budget."""
+    context = Context(reading, writing, document)
+    built = EXECUTOR.build(CORE, document, None, context, variables, operation)
+    if isinstance(built, list):
+        return tuple(built)
+    executor: Execution = built
+    try:
+        executor.plan.check(budget, built)
+    except GraphQLError as error:
+        return (error,)
+    return executor
 
 
 async def subscribe(

@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar, cast
 
 import strawberry
+from strawberry import Info
 
-from yotei.api.graphql import types
+from yotei.api.graphql import loads, types
 from yotei.api.graphql.arguments import Zone
-from yotei.api.graphql.context import Asking
+from yotei.api.graphql.context import Context
 from yotei.api.graphql.query import CalendarId, LogFirst, Since
 from yotei.api.parameters import page_size, parse_zone
 from yotei.events import changes
@@ -27,7 +28,7 @@ class Subscription:
     )
     @staticmethod
     async def changes(
-        info: Asking, calendar_id: CalendarId, since: Since = None, first: LogFirst = None, tz: Zone = None
+        info: Info[Context, None], calendar_id: CalendarId, since: Since = None, first: LogFirst = None, tz: Zone = None
     ) -> AsyncGenerator[types.ChangeFeed, None]:
         following = info.context.following
         assert following is not None, "a subscription is executed by `schema.subscribe`"
@@ -39,17 +40,13 @@ class Subscription:
             while True:
                 # The loop reads with the position of its own round: it is called before the next one.
                 feed = await following.read(
-                    lambda reading: reading.changes(calendar_id, position, zone, size)  # noqa: B023
+                    lambda reading: loads.feed_of(reading, loads.Feed(calendar_id, position, zone, size))  # noqa: B023
                 )
                 position = feed.position
                 if feed.changes or is_awaited:
                     # Who was told that there is more waits for it, even when that was all.
                     is_awaited = feed.has_more
-                    yield types.ChangeFeed(
-                        changes=cast("list[types.Change]", feed.changes),
-                        position=str(feed.position),
-                        has_more=feed.has_more,
-                    )
+                    yield types.feed(feed)
                 if not feed.has_more:
                     following.rest()
                     await following.news(watch)

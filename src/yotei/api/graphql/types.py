@@ -1,19 +1,21 @@
-"""The objects of the schema. Resolvers are handed the domains' own values, and most fields are their attributes as they
-are, under camelCase names. What is not in the value is read through a loader, and such a field is nullable: when its
-read fails, its neighbours are still answered.
+"""The objects of the schema. They stand for the domains' own values, and most fields are their attributes as they are,
+under camelCase names. What is not in the value is loaded, and such a field is nullable: when its load fails, its
+neighbours are still answered.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, cast
+from operator import attrgetter
+from typing import Annotated, Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
 from strawberry import Parent
 
-from yotei.api.graphql import choices, node_ids
+from yotei.api.graphql import choices, loads, node_ids
 from yotei.api.graphql.arguments import (
+    QUERY,
     After,
     End,
     ExpandAs,
@@ -34,15 +36,15 @@ from yotei.api.graphql.connections import (
     page_info,
     page_of,
 )
-from yotei.api.graphql.context import Asking
-from yotei.api.graphql.fields import resolved
+from yotei.api.graphql.context import Context
+from yotei.api.graphql.fields import listed, loaded, resolved
 from yotei.api.graphql.naming import camel
-from yotei.api.graphql.reading import Reading
+from yotei.breadth import Carrier, Loaded
 from yotei.calendars import calendar as calendars
 from yotei.calendars.read import MEMBERS_MAX
 from yotei.errors import invalid, not_found
+from yotei.events import changes, history, read, search
 from yotei.events import event as events
-from yotei.events import history, read, search
 from yotei.events.draft import ATTENDEES_MAX
 from yotei.events.window import Window as DomainWindow
 from yotei.resources import resource as resources
@@ -52,6 +54,40 @@ MembersFirst = Annotated[int, strawberry.argument(description=f"So many members 
 AttendeesFirst = Annotated[
     int, strawberry.argument(description=f"So many attendees at most; from 1 to {ATTENDEES_MAX}.")
 ]
+
+
+def _of_profile(value: Callable[[Profile], Any]) -> Loaded:
+    """What is known of a person beside what everybody is shown with an event."""
+    return Loaded(loads.PEOPLE, "id", value=lambda profile, _: None if profile is None else value(profile))
+
+
+def _events(value: Callable[[read.Page, read.Query], Any]) -> Loaded:
+    """The events of a calendar."""
+
+    def shown(page: read.Page | None, query: read.Query) -> Any:
+        if page is None:
+            raise not_found("calendar")
+        return value(page, query)
+
+    return Loaded(loads.EVENTS_OF, "id", by=QUERY, arguments=query_of, value=shown)
+
+
+def _members(_: Context, first: int) -> loads.Members:
+    return loads.Members(_checked(first, MEMBERS_MAX), first, None)
+
+
+def _every_member(_: Context, first: int, after: str | None) -> loads.Members:
+    return loads.Members(MEMBERS_MAX, _checked(first, MEMBERS_MAX), after)
+
+
+def _page_of_members(found: Sequence[calendars.Member] | None, asked: loads.Members) -> Any:
+    return page_of(found or (), lambda one: AfterMember(one.user.id), AfterMember, asked.first, asked.after)
+
+
+def _checked(first: int, most: int) -> int:
+    if not 1 <= first <= most:
+        raise invalid("first", f"expected a number from 1 to {most}")
+    return first
 
 
 @strawberry.type(description="The window that an answer covers, in its zone.")
@@ -94,51 +130,33 @@ class User(Node):
     def avatar(parent: Parent[Person | Profile]) -> str | None:
         return parent.avatar_url
 
-    @resolved("Their IANA time zone.")
+    @loaded("Their IANA time zone.", _of_profile(attrgetter("tzid")))
     @staticmethod
-    async def tzid(parent: Parent[Person | Profile], info: Asking) -> str | None:
-        profile = await _profile(parent, info)
-        return profile.tzid if profile else None
+    def tzid() -> str | None: ...
 
-    @resolved("When they work, in their own zone.")
+    @loaded("When they work, in their own zone.", _of_profile(lambda one: weekly(one.working_hours)))
     @staticmethod
-    async def working_hours(parent: Parent[Person | Profile], info: Asking) -> list[WeeklyPeriod] | None:
-        profile = await _profile(parent, info)
-        return weekly(profile.working_hours) if profile else None
+    def working_hours() -> list[WeeklyPeriod] | None: ...
 
-    @resolved("Whether they are an administrator.")
+    @loaded("Whether they are an administrator.", _of_profile(attrgetter("is_admin")))
     @staticmethod
-    async def is_admin(parent: Parent[Person | Profile], info: Asking) -> bool | None:
-        profile = await _profile(parent, info)
-        return profile.is_admin if profile else None
+    def is_admin() -> bool | None: ...
 
-    @resolved("Whether they can sign in.")
+    @loaded("Whether they can sign in.", _of_profile(attrgetter("is_active")))
     @staticmethod
-    async def is_active(parent: Parent[Person | Profile], info: Asking) -> bool | None:
-        profile = await _profile(parent, info)
-        return profile.is_active if profile else None
+    def is_active() -> bool | None: ...
 
-    @resolved("Grows with every change.")
+    @loaded("Grows with every change.", _of_profile(attrgetter("version")))
     @staticmethod
-    async def version(parent: Parent[Person | Profile], info: Asking) -> int | None:
-        profile = await _profile(parent, info)
-        return profile.version if profile else None
+    def version() -> int | None: ...
 
-    @resolved("When they were added.")
+    @loaded("When they were added.", _of_profile(attrgetter("created_at")))
     @staticmethod
-    async def created_at(parent: Parent[Person | Profile], info: Asking) -> datetime | None:
-        profile = await _profile(parent, info)
-        return profile.created_at if profile else None
+    def created_at() -> datetime | None: ...
 
-    @resolved("When they were last changed.")
+    @loaded("When they were last changed.", _of_profile(attrgetter("updated_at")))
     @staticmethod
-    async def updated_at(parent: Parent[Person | Profile], info: Asking) -> datetime | None:
-        profile = await _profile(parent, info)
-        return profile.updated_at if profile else None
-
-    @classmethod
-    def is_type_of(cls, value: object, _: object) -> bool:
-        return isinstance(value, Person | Profile)
+    def updated_at() -> datetime | None: ...
 
 
 @strawberry.type(description="Somebody invited to an event.")
@@ -179,18 +197,12 @@ class Resource(Node):
     def opening_hours(parent: Parent[resources.Resource]) -> list[WeeklyPeriod] | None:
         return None if parent.opening_hours is None else weekly(parent.opening_hours)
 
-    @resolved("Who may book it, managers first; for administrators and its managers.")
+    @loaded(
+        "Who may book it, managers first; for administrators and its managers.",
+        Loaded(loads.RESOURCE_MEMBERS_OF, "id", by=("first",), arguments=_members),
+    )
     @staticmethod
-    async def members(
-        parent: Parent[resources.Resource], info: Asking, first: MembersFirst = 100
-    ) -> list[ResourceMember] | None:
-        _check_members(first)
-        found = await info.context.reading.resource_members_of(first).load(parent.id)
-        return cast("list[ResourceMember] | None", found)
-
-    @classmethod
-    def is_type_of(cls, value: object, _: object) -> bool:
-        return isinstance(value, resources.Resource)
+    def members(first: MembersFirst = 100) -> list[ResourceMember] | None: ...
 
 
 @strawberry.type(description="A room or a piece of equipment that an event holds.")
@@ -199,10 +211,9 @@ class EventResource:
     name: str = strawberry.field(description="Its name.")
     kind: choices.ResourceKind = strawberry.field(description="What it is.")
 
-    @resolved("All about it; null when it has been removed since.")
+    @loaded("All about it; null when it has been removed since.", Loaded(loads.RESOURCES, "id"))
     @staticmethod
-    async def resource(parent: Parent[events.EventResource], info: Asking) -> Resource | None:
-        return cast("Resource | None", await info.context.reading.resource.load(parent.id))
+    def resource() -> Resource | None: ...
 
 
 @strawberry.type(description="When a resource is taken and when it is free. It never says by whom, or for what.")
@@ -270,7 +281,7 @@ class Event(Node):
     organizer_id: UUID | None = strawberry.field(description="The id of who organises it.")
     organizer_name: str | None = strawberry.field(description="The name of who organises it.")
     organizer: User | None = strawberry.field(description="Who organises it.")
-    attendees: list[Attendee] | None = strawberry.field(description="Who is invited, in the order of invitation.")
+    attendees: list[Attendee] | None = listed("Who is invited, in the order of invitation.", rows=5)
     attendee_count: int | None = strawberry.field(description="How many are invited.")
     resources: list[EventResource] | None = strawberry.field(description="What it holds.")
     room_name: str | None = strawberry.field(description="The first room that it holds.")
@@ -288,26 +299,23 @@ class Event(Node):
     def access(parent: Parent[events.Event]) -> choices.Access:
         return choices.Access(parent.access.value)
 
-    @resolved("Its calendar; null for those who are invited and no members.")
+    @loaded(
+        "Its calendar; null for those who are invited and no members.",
+        Loaded(loads.CALENDARS, "calendar_id", carriers=(Carrier(loads.EVENTS_OF),)),
+    )
     @staticmethod
-    async def calendar(parent: Parent[events.Event], info: Asking) -> "Calendar | None":
-        return cast("Calendar | None", await info.context.reading.calendar.load(parent.calendar_id))
+    def calendar() -> "Calendar | None": ...
 
     @resolved("The same attendees, a page at a time.")
     @staticmethod
     def attendees_connection(
         parent: Parent[events.Event], first: AttendeesFirst = 100, after: After = None
     ) -> Connection[Attendee] | None:
-        if not 1 <= first <= ATTENDEES_MAX:
-            raise invalid("first", f"expected a number from 1 to {ATTENDEES_MAX}")
+        _checked(first, ATTENDEES_MAX)
         if parent.attendees is None:
             return None
         shown = page_of(parent.attendees, lambda one: AfterAttendee(one.email), AfterAttendee, first, after)
         return cast("Connection[Attendee]", shown)
-
-    @classmethod
-    def is_type_of(cls, value: object, _: object) -> bool:
-        return isinstance(value, events.Event)
 
 
 @strawberry.type(description="A page of events, by start and id.")
@@ -383,14 +391,13 @@ class Calendar(Node):
     def role(parent: Parent[calendars.Calendar]) -> choices.Role:
         return choices.Role(parent.role.value)
 
-    @resolved(
+    @loaded(
         "Events that overlap the window, the current month when none is given: one page of at most `first`. "
-        "`eventsConnection` is the same with cursors."
+        "`eventsConnection` is the same with cursors.",
+        _events(lambda page, _: page.events),
     )
     @staticmethod
-    async def events(
-        parent: Parent[calendars.Calendar],
-        info: Asking,
+    def events(
         start: Start = None,
         end: End = None,
         tz: Zone = None,
@@ -399,16 +406,11 @@ class Calendar(Node):
         first: First = None,
         after: After = None,
         filters: Filters = None,
-    ) -> list[Event] | None:
-        reading = info.context.reading
-        query = query_of(reading, start, end, tz, expand, order, first, after, filters)
-        return cast("list[Event]", (await _page(reading, parent.id, query)).events)
+    ) -> list[Event] | None: ...
 
-    @resolved("The same events, a page at a time.")
+    @loaded("The same events, a page at a time.", _events(lambda page, query: connected(page, query)))
     @staticmethod
-    async def events_connection(
-        parent: Parent[calendars.Calendar],
-        info: Asking,
+    def events_connection(
         start: Start = None,
         end: End = None,
         tz: Zone = None,
@@ -417,32 +419,21 @@ class Calendar(Node):
         first: First = None,
         after: After = None,
         filters: Filters = None,
-    ) -> EventConnection | None:
-        reading = info.context.reading
-        query = query_of(reading, start, end, tz, expand, order, first, after, filters)
-        return connected(await _page(reading, parent.id, query), after)
+    ) -> EventConnection | None: ...
 
-    @resolved("Who shares it, owners first; those who see busy times only are shown the owners.")
+    @loaded(
+        "Who shares it, owners first; those who see busy times only are shown the owners.",
+        Loaded(loads.MEMBERS_OF, "id", by=("first",), arguments=_members),
+    )
     @staticmethod
-    async def members(
-        parent: Parent[calendars.Calendar], info: Asking, first: MembersFirst = 100
-    ) -> list[Member] | None:
-        _check_members(first)
-        return cast("list[Member] | None", await info.context.reading.members_of(first).load(parent.id))
+    def members(first: MembersFirst = 100) -> list[Member] | None: ...
 
-    @resolved("The same members, a page at a time; all are read for each page.")
+    @loaded(
+        "The same members, a page at a time; all are read for each page.",
+        Loaded(loads.MEMBERS_OF, "id", by=("first", "after"), arguments=_every_member, value=_page_of_members),
+    )
     @staticmethod
-    async def members_connection(
-        parent: Parent[calendars.Calendar], info: Asking, first: MembersFirst = 100, after: After = None
-    ) -> Connection[Member] | None:
-        _check_members(first)
-        found = await info.context.reading.members_of(MEMBERS_MAX).load(parent.id)
-        shown = page_of(found or (), lambda one: AfterMember(one.user.id), AfterMember, first, after)
-        return cast("Connection[Member]", shown)
-
-    @classmethod
-    def is_type_of(cls, value: object, _: object) -> bool:
-        return isinstance(value, calendars.Calendar)
+    def members_connection(first: MembersFirst = 100, after: After = None) -> Connection[Member] | None: ...
 
 
 @strawberry.type(description="A token, without its secret.")
@@ -475,35 +466,42 @@ class ChangeFeed:
     has_more: bool = strawberry.field(description="Whether there is more to be had at once.")
 
 
-def connected(page: read.Page, after: str | None) -> EventConnection:
+def connected(page: read.Page, query: read.Query) -> EventConnection:
     """A page of events with cursors."""
     shown = edges(page.events, page.places)
     return EventConnection(
         edges=cast("list[Edge[Event]]", shown),
         nodes=cast("list[Event]", page.events),
-        page_info=page_info(shown, more=page.has_more, after=after),
+        page_info=page_info(shown, more=page.has_more, is_first=query.after is None),
         window=told(page.window),
     )
 
 
-def found_events(page: search.Page, after: str | None) -> FoundEventConnection:
+def found_events(page: search.Page, query: search.Query) -> FoundEventConnection:
     """A page of a search with cursors."""
     shown = edges(page.events, page.places)
     return FoundEventConnection(
         edges=cast("list[Edge[Event]]", shown),
         nodes=cast("list[Event]", page.events),
-        page_info=page_info(shown, more=page.after is not None, after=after),
+        page_info=page_info(shown, more=page.after is not None, is_first=query.after is None),
     )
 
 
-def entries(found: history.History, after: str | None) -> HistoryConnection:
+def entries(found: history.History, asked: loads.Past) -> HistoryConnection:
     """A page of a history with cursors."""
     shown = edges(found.entries, found.places)
     return HistoryConnection(
         edges=cast("list[Edge[HistoryEntry]]", shown),
         nodes=cast("list[HistoryEntry]", found.entries),
-        page_info=page_info(shown, more=found.after is not None, after=after),
+        page_info=page_info(shown, more=found.after is not None, is_first=asked.after is None),
         reaches_back_to=found.reaches_back_to,
+    )
+
+
+def feed(found: changes.Feed) -> ChangeFeed:
+    """Changes with the position from which to go on."""
+    return ChangeFeed(
+        changes=cast("list[Change]", found.changes), position=str(found.position), has_more=found.has_more
     )
 
 
@@ -528,19 +526,3 @@ def weekly(hours: Mapping[str, Iterable[tuple[str, str]]]) -> list[WeeklyPeriod]
         for day in choices.Weekday
         for start, end in hours.get(day.value, ())
     ]
-
-
-def _check_members(first: int) -> None:
-    if not 1 <= first <= MEMBERS_MAX:
-        raise invalid("first", f"expected a number from 1 to {MEMBERS_MAX}")
-
-
-async def _page(reading: Reading, calendar_id: UUID, query: read.Query) -> read.Page:
-    page = await reading.events_of(query).load(calendar_id)
-    if page is None:
-        raise not_found("calendar")
-    return page
-
-
-async def _profile(person: Person | Profile, info: Asking) -> Profile | None:
-    return person if isinstance(person, Profile) else await info.context.reading.user.load(person.id)

@@ -3,18 +3,17 @@ rooms also the periods that are in the way, and what could be had instead.
 """
 
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 import strawberry
-from strawberry import Parent
 
-from yotei.api.graphql.context import Asking
-from yotei.api.graphql.fields import resolved
+from yotei.api.graphql import loads
+from yotei.api.graphql.fields import loaded
 from yotei.api.graphql.naming import input_field, sentence
 from yotei.api.graphql.types import Period, Resource
+from yotei.breadth import Loaded
 from yotei.errors import Code, Problem
-from yotei.events import booking
 
 NOT_THE_INPUT: Final = frozenset({Code.UNAUTHORIZED, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL})
 """Failures that another input would meet as well."""
@@ -29,10 +28,9 @@ class BookingConflict:
     is_closed: bool = strawberry.field(description="Whether the resource is closed then, by its opening hours.")
     taken: Period | None = strawberry.field(description="When it is taken; never by whom, or for what.")
 
-    @resolved("The resource.")
+    @loaded("The resource.", Loaded(loads.RESOURCES, "resource_id"))
     @staticmethod
-    async def resource(parent: Parent[booking.Conflict], info: Asking) -> Resource | None:
-        return cast("Resource | None", await info.context.reading.resource.load(parent.resource_id))
+    def resource() -> Resource | None: ...
 
 
 @strawberry.type(description="What could be had instead of the first period that could not.")

@@ -37,7 +37,7 @@ class Writing:
         """What `work` answers, a `kind`, and whether it was kept from an earlier time. `field` with its input is what
         the key stands for, whatever is selected of the answer."""
         key = _key(field, given(input))
-        written = await writing.once(
+        return await writing.once(
             self.database,
             self._reading.viewer,
             key,
@@ -45,9 +45,6 @@ class Writing:
             pack=lambda answer: Kept(200, {}, _encoder.encode(answer)),
             unpack=lambda kept: msgspec.json.decode(kept.body, type=kind),
         )
-        # What this request has read before may be another by now.
-        self._reading.forget()
-        return written
 
 
 def _key(field: str, given: dict[str, Any]) -> Key | None:

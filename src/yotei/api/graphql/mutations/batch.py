@@ -16,7 +16,7 @@ from yotei.api.graphql.fields import resolved
 from yotei.api.graphql.inputs import Keyed, operation, optional, required
 from yotei.api.graphql.mutations import events
 from yotei.api.graphql.naming import input_field
-from yotei.api.graphql.payloads import Payload, mutation
+from yotei.api.graphql.payloads import KEY_STATEMENTS, Payload, mutation
 from yotei.api.graphql.user_errors import UserError, user_errors
 from yotei.api.parameters import parse_zone
 from yotei.errors import Code, Fault, Problem, invalid
@@ -25,7 +25,6 @@ from yotei.events import draft
 from yotei.events.booking import Conflict
 from yotei.events.event import Event
 from yotei.events.write import OPERATIONS_MAX
-from yotei.observe import budget
 from yotei.storage.pool import Transaction
 
 OPERATIONS: Final[Mapping[str, type[draft.AnyOperation]]] = {
@@ -119,14 +118,12 @@ class BatchPayload(Payload):
     "Many operations on events in one transaction: each is done whole or not at all, and sees those before it. With "
     "`atomic` a refusal of one is that of all, and nothing is done.",
     BatchPayload,
+    statements=batches.STATEMENTS_MAX + KEY_STATEMENTS,
 )
 async def batch(info: Asking, input: BatchInput) -> BatchPayload | None:
     reading, writing = info.context.reading, info.context.writing
     zone = parse_zone(input.tz, reading.viewer.tzid)
     names, operations = _operations(input.operations)
-    ledger = budget.current()
-    if ledger is not None:
-        ledger.widen((ledger.expected_max or 0) + batches.STATEMENTS_MAX)
 
     async def work(tx: Transaction) -> tuple[Item, ...]:
         results = await batches.apply(
