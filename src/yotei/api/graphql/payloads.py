@@ -14,7 +14,6 @@ from yotei.api.graphql.naming import camel
 from yotei.api.graphql.user_errors import NOT_THE_INPUT, UserError, user_errors
 from yotei.breadth import Brought, Load, Loaded
 from yotei.errors import Problem
-from yotei.users.user import Profile
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
@@ -48,19 +47,24 @@ def mutation(description: str, payload: Callable[..., Any], *, statements: int =
     def field(write: F) -> F:
         name = camel(write.__name__)
 
-        async def load(context: Context, keys: Sequence[_Written], _: Any, wanted: frozenset[Load]) -> Brought:
+        async def load(context: Context, keys: Sequence[_Written], _: Any) -> list[Any]:
             (key,) = keys
             try:
-                answer = await write(Asking(context, name), key.input)
+                return [await write(Asking(context, name), key.input)]
             except Problem as problem:
                 if problem.code in NOT_THE_INPUT:
                     raise
-                answer = payload(errors=user_errors(problem))
-            user = getattr(answer, "user", None)
-            known = {user.id: user} if isinstance(user, Profile) else {}
+                return [payload(errors=user_errors(problem))]
+
+        async def with_people(context: Context, keys: Sequence[_Written], _: Any, wanted: frozenset[Load]) -> Brought:
+            (answer,) = await load(context, keys, _)
+            known = {answer.user.id: answer.user} if answer.user is not None else {}
             return Brought([answer], dict.fromkeys(wanted, known))
 
-        loads = Load(name, load, statements=statements, keys_max=1, brings=_brings(payload), writes=True)
+        brings = _brings(payload)
+        loads = Load(
+            name, with_people if brings else load, statements=statements, keys_max=1, brings=brings, writes=True
+        )
         declared = Loaded(loads, lambda _, given, __: _Written(given["input"]))
         made = strawberry.field(resolver=_signature(write), description=description, metadata={LOADED: declared})
         (input,) = made.base_resolver.arguments
