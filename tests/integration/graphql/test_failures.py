@@ -73,7 +73,7 @@ async def test_a_variable_of_a_wrong_type_is_named(rows: Rows, admit: Admit) -> 
 async def test_a_fault_of_ours_is_logged_in_full_and_told_as_internal(
     rows: Rows, admit: Admit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(*_: object) -> None:
+    async def fails(*_: object, **__: object) -> None:
         raise KeyError("a secret of the inside")
 
     monkeypatch.setattr(read, "agenda", fails)
@@ -102,7 +102,7 @@ async def test_a_token_that_may_not_read_reads_nothing(client: httpx.AsyncClient
 
 
 async def test_a_problem_says_when_to_come_back(rows: Rows, admit: Admit, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fails(*_: object) -> None:
+    async def fails(*_: object, **__: object) -> None:
         raise Problem(Code.UNAVAILABLE, "The database cannot be reached; try again.", retry_after_s=1)
 
     monkeypatch.setattr(read, "agenda", fails)

@@ -37,7 +37,7 @@ class TestNodes:
         caller = await admit(owner)
         ids = [f"Event:{event}", f"Calendar:{calendar}", f"User:{owner}", f"Resource:{room}", f"Event:{uuid4()}"]
 
-        with budget(statements=5):
+        with budget(statements=2):
             found = (await caller.data(NODES, ids=ids))["nodes"]
 
         assert [one and (one["__typename"], one["nodeId"]) for one in found] == [

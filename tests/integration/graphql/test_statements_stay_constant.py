@@ -18,15 +18,13 @@ SIZES = pytest.mark.parametrize("count", [1, 10, 500])
 
 
 @SIZES
-async def test_the_query_of_rfc_003_takes_three_statements(
-    count: int, rows: Rows, admit: Admit, budget: Budget
-) -> None:
+async def test_the_query_of_rfc_003_takes_two_statements(count: int, rows: Rows, admit: Admit, budget: Budget) -> None:
     owner, guest = await rows.person("Aiko"), await rows.person("Ben", avatar_url="https://example.test/ben.png")
     calendar = await rows.calendar(members={owner: "OWNER"})
     await rows.events(calendar, owner, count, [owner, guest])
     caller = await admit(owner)
 
-    with budget(statements=3):
+    with budget(statements=2):  # token, events with their people, and the calendar
         data = await caller.data(RFC_003, id=calendar)
 
     events = data["calendar"]["events"]
@@ -38,7 +36,7 @@ async def test_the_query_of_rfc_003_takes_three_statements(
 
 
 @SIZES
-async def test_a_deep_document_takes_one_statement_for_each_kind_of_thing(
+async def test_a_deep_document_takes_one_statement_for_each_list(
     count: int, rows: Rows, admit: Admit, budget: Budget
 ) -> None:
     owner, guest = await rows.person("Aiko"), await rows.person("Ben")
@@ -47,7 +45,7 @@ async def test_a_deep_document_takes_one_statement_for_each_kind_of_thing(
         await rows.events(calendar, owner, count, [owner, guest])
     caller = await admit(owner)
 
-    with budget(statements=6):  # token, calendars, events, members, resources, people
+    with budget(statements=4):  # token, calendars, events and members with all that they name
         data = await caller.data(
             f"""{{ calendars {{ nodes {{
                 name
@@ -76,7 +74,7 @@ async def test_aliases_of_one_kind_are_read_together(rows: Rows, admit: Admit, b
     asked = " ".join(f'c{n}: calendar(id: "{id_}") {{ name events {{ id }} }}' for n, id_ in enumerate(ids))
     caller = await admit(owner)
 
-    with budget(statements=3):
+    with budget(statements=2):
         data = await caller.data(f"{{ {asked} }}")
 
     assert [data[f"c{n}"]["name"] for n in range(9)] == [f"Calendar {n}" for n in range(9)]
@@ -88,7 +86,7 @@ async def test_a_list_and_its_connection_are_one_read(rows: Rows, admit: Admit, 
     await rows.events(calendar, owner, 3)
     caller = await admit(owner)
 
-    with budget(statements=3):
+    with budget(statements=2):
         data = await caller.data(
             f"""query ($id: UUID!) {{ calendar(id: $id) {{
               events({NOVEMBER}) {{ id }}
@@ -100,15 +98,35 @@ async def test_a_list_and_its_connection_are_one_read(rows: Rows, admit: Admit, 
     assert data["calendar"]["events"] == data["calendar"]["eventsConnection"]["nodes"]
 
 
-async def test_a_document_cannot_multiply_reads_without_a_bound(rows: Rows, admit: Admit, budget: Budget) -> None:
+async def test_a_document_over_its_budget_is_refused_before_it_runs_with_its_plan(
+    rows: Rows, admit: Admit, budget: Budget
+) -> None:
     caller = await admit(await rows.person())
-    asked = " ".join(f'a{n}: agenda(start: "2026-01-{n + 1:02}", end: "2026-02-28") {{ id }}' for n in range(25))
+    asked = " ".join(f'a{n}: agenda(start: "2026-01-{n + 1:02}", end: "2026-02-28") {{ id }}' for n in range(4))
 
-    with budget(statements=21):
+    with budget(statements=1):  # token
         answer = await caller.ask(f"{{ {asked} }}")
 
-    assert {error["extensions"]["code"] for error in answer["errors"]} == {"invalid_request"}
-    assert len(answer["errors"]) == 5
+    (error,) = answer.pop("errors")
+    assert answer == {}
+    assert error["message"] == "The document needs 4 statements; at most 3 are given."
+    assert error["extensions"]["code"] == "graphql_limit_exceeded"
+    assert error["extensions"]["plan"]["repeated"] == [
+        {"load": "agenda", "level": 1, "fields": ["a0", "a1", "a2", "a3"]}
+    ]
+
+
+async def test_a_document_that_may_bring_too_many_rows_is_refused_before_it_runs(
+    rows: Rows, admit: Admit, budget: Budget
+) -> None:
+    caller = await admit(await rows.person())
+
+    with budget(statements=1):
+        answer = await caller.ask("{ calendars(first: 500) { nodes { events(first: 500) { id } } } }")
+
+    (error,) = answer["errors"]
+    assert error["message"] == "The document may bring 250,500 rows; at most 100,000 are given."
+    assert error["extensions"]["code"] == "graphql_limit_exceeded"
 
 
 async def test_a_document_cannot_ask_for_more_events_than_one_answer_holds(rows: Rows, admit: Admit) -> None:

@@ -312,7 +312,7 @@ async def test_an_idle_subscription_costs_nothing_and_a_change_costs_what_the_fe
     assert idle == {}
     assert heard == [["Planning"]] * 4
     assert news(before, served.sent()) == {
-        "calendars.get_calendars": 4,
+        "calendars.get_calendar_with_members": 4,
         "storage.read_scope_since": 4,
         "events.select_events": 4,
     }
