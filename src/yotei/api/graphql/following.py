@@ -82,7 +82,7 @@ class Following:
         if not self._has_turn:
             await self._streams.turns.acquire()
             self._has_turn = True
-        self._reading.begin_anew(self._identity.viewer)
+        self._reading.begin(self._identity.viewer)
         with self._spend():
             return await work(self._reading)
 
