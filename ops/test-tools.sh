@@ -1,9 +1,9 @@
 #!/bin/sh
-# What the tests need beside the environment: PgBouncer, PostgreSQL 15, the oldest that is promised, and the test-suite
-# of graphql-core.
+# What the tests need beside the environment: PgBouncer, Redis, PostgreSQL 15, the oldest that is promised, and the
+# test-suite of graphql-core.
 # Idempotent and quiet; says what it installs. As root it installs packages (no server of theirs is made or started),
-# else it unpacks PgBouncer into .tools/. Where something is not to be had it says so and succeeds: those tests skip
-# with that reason (and fail with CI=true), and where apt has no PostgreSQL 15 its tests are left out.
+# else it unpacks PgBouncer and Redis into .tools/. Where something is not to be had it says so and succeeds: those
+# tests skip with that reason (and fail with CI=true), and where apt has no PostgreSQL 15 its tests are left out.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,17 +18,20 @@ install() {
         without "apt-get could not install $1"
 }
 
-unpack_pgbouncer() {
-    echo "test-tools: unpacking pgbouncer and its libraries into .tools/"
+# unpack PROGRAM PACKAGES...: the program and the libraries that it may lack; a name that apt does not know is passed over.
+unpack() {
+    program=$1
+    shift
+    echo "test-tools: unpacking ${program##*/} and its libraries into .tools/"
     mkdir -p .tools/deb
-    (cd .tools/deb && for package in pgbouncer libevent-2.1-7 libcares2 libc-ares2; do
+    (cd .tools/deb && for package in "$@"; do
         apt-get download -qq "$package" >/dev/null 2>&1 || true
     done)
     for file in .tools/deb/*.deb; do
-        [ -e "$file" ] || { without "apt-get could not download pgbouncer"; return; }
+        [ -e "$file" ] || { without "apt-get could not download ${program##*/}"; return; }
         dpkg -x "$file" .tools
     done
-    [ -x .tools/usr/sbin/pgbouncer ] || without "the package has no pgbouncer in it"
+    [ -x "$program" ] || without "the packages have no ${program##*/} in them"
 }
 
 install_postgresql_15() {
@@ -73,7 +76,17 @@ if ! command -v pgbouncer >/dev/null 2>&1 && [ ! -x .tools/usr/sbin/pgbouncer ];
         update
         install pgbouncer
     else
-        unpack_pgbouncer
+        unpack .tools/usr/sbin/pgbouncer pgbouncer libevent-2.1-7 libcares2 libc-ares2
+    fi
+fi
+if ! command -v redis-server >/dev/null 2>&1 && [ ! -x .tools/usr/bin/redis-server ]; then
+    if [ -z "$has_apt" ]; then
+        without "no Redis, and no apt-get to install it with"
+    elif [ "$(id -u)" = 0 ]; then
+        update
+        install redis-server
+    else
+        unpack .tools/usr/bin/redis-server redis-server redis-tools libjemalloc2 liblzf1 libatomic1
     fi
 fi
 if [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then

@@ -17,6 +17,7 @@ from typing import Final
 import asyncpg
 import pytest
 
+from tests.redis_server import RedisServer
 from yotei.observe.budget import Ledger, open_ledger
 from yotei.storage import migrate
 from yotei.storage.embedded import EmbeddedServer
@@ -191,6 +192,23 @@ async def every_database(every_postgres: PostgresFactory) -> AsyncIterator[Datab
     async with await Database.connect(url, size_min=1, size_max=10) as opened:
         yield opened
     await every_postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def redis_of_session() -> Iterator[RedisServer]:
+    """The Redis of this session, as a cache is run: bounded, and evicting what was not used for long."""
+    with (
+        TemporaryDirectory(prefix="yotei-") as folder,
+        RedisServer(Path(folder), "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru") as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def redis_server(redis_of_session: RedisServer) -> RedisServer:
+    """An empty Redis, shared by the session: a test that stops one starts a `RedisServer` of its own."""
+    redis_of_session.empty()
+    return redis_of_session
 
 
 @pytest.fixture
