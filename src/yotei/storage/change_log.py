@@ -155,6 +155,9 @@ class Page(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     position: Position
     has_more: bool
+    recovered_at_ms: int = 0
+    """When this server last recovered from a crash, by `read_since`: ids of transactions whose WAL was lost in one
+    are given out again after it, so that a snapshot from before it may seem to see what was written since."""
 
 
 async def position_now(source: Source) -> Position:
@@ -194,7 +197,7 @@ async def read_since(
         taken_at - timedelta(seconds=transaction_max_s),
         is_old,
     )
-    return _page(position, rows, limit)
+    return msgspec.structs.replace(_page(position, rows, limit), recovered_at_ms=rows[0]["recovered_at_ms"] or 0)
 
 
 async def read_scope_since(source: Source, position: Position, scope_id: UUID, *, limit: int) -> Page:

@@ -31,6 +31,8 @@ select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
        || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
        || '.' || (select oid from pg_database where datname = current_database()) as epoch,
+       -- A crash throws away the statistics, so their age tells of it.
+       (select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver) as recovered_at_ms,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
        nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,

@@ -1,0 +1,61 @@
+"""What is cached: keys, their families, and values. Frozen; the same objects are handed to every reader."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from yotei.storage.change_log import Snapshot
+
+NAME_LENGTH_MAX: Final = 200
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A name that describes the loaded data and nothing else: `calendar:{id}:events:2026-11`, family `calendar_events`.
+
+    A key may belong to one group, purged as a whole: `calendar:{id}:events:*`. Its first two parts choose the
+    bucket in Redis, so a group shares them with its keys.
+    """
+
+    name: str
+    family: str
+    group: str = ""
+
+
+class Family(msgspec.Struct, frozen=True):
+    """Keys of one kind: the type of their payload, and how long a value lives in each level."""
+
+    name: str
+    type: Any
+    ttl_s: float
+    """From load to reload, at most: the payload may change in ways that no change log tells (time passing)."""
+    l1_ttl_s: float
+    """In process; past it the value is asked from Redis again."""
+    negative_ttl_s: float = 0.0
+    """How long "there is no such thing" is kept, in process only; 0: not at all."""
+
+
+class Value(msgspec.Struct, frozen=True):
+    """One loaded payload; `None` says that there is no such thing.
+
+    `expires_at_s` is of the wall clock, because nodes share it; nothing but the TTL depends on it. `recompute_s`
+    is how long such a load takes.
+    """
+
+    payload: Any
+    snapshot: Snapshot
+    loaded_at_s: float
+    expires_at_s: float
+    recompute_s: float
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What a load function brings: payloads by name of key, all read by one statement under one snapshot.
+
+    A key that was asked and is not in `payloads` does not exist; others may be in it, and are kept too. `snapshot`
+    comes from `coherence.taken`; `from_primary` is False where a replica answered.
+    """
+
+    payloads: Mapping[Key, Any]
+    snapshot: Snapshot
+    from_primary: bool = True
