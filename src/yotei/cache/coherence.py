@@ -57,3 +57,8 @@ def acceptable(
     (`loaded_s`) after he asked, so that it holds all that was committed when he did. None: it was not loaded.
     """
     return (is_usable and holds_lease) or (from_primary and loaded_s is not None and loaded_s >= asked_s)
+
+
+def continues(epoch: str, read_epoch: str) -> bool:
+    """Whether what was just read belongs to the history that a node knows; else it has to drop all it holds."""
+    return epoch == read_epoch

@@ -10,7 +10,7 @@ after age by the same book.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -70,6 +70,10 @@ class Floors:
     def __len__(self) -> int:
         """How many are remembered."""
         return self._count
+
+    def of(self, name: str) -> Collection[int]:
+        """The transactions that changed it."""
+        return self._by_name.get(name, ())
 
     def raise_to(self, xid: int, names: Iterable[str]) -> None:
         """A transaction changed these, says the change log, a hint, or the writer itself; said twice is said once."""

@@ -8,7 +8,7 @@ hash tag: they live, are lost and fail over together. Its rules, without I/O:
 - The marker moves to a later position in one step with the purge of every change between the two (`Step`); what
   fills in before is purged, what comes after is refused.
 - A value older than a reader's base is believed only if the marker has passed that base, and only if it covers
-  `since`, where whoever laid the marker began to look (`trusted`).
+  `since`, where whoever laid the marker began to look (`proven`).
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import msgspec
 
-from yotei.cache.coherence import covers
+from yotei.cache.coherence import covers, joined
 from yotei.cache.floors import Floors, Purge
 from yotei.storage.change_log import Snapshot
 
@@ -59,11 +59,17 @@ def may_fill(snapshot: Snapshot, marker: Marker | None) -> bool:
     return marker is not None and covers(snapshot, marker.purged)
 
 
-def trusted(snapshot: Snapshot, marker: Marker | None, base: Snapshot) -> bool:
-    """Whether a value out of Redis contains every change of its key that `base` sees."""
+def proven(snapshot: Snapshot, marker: Marker | None, base: Snapshot) -> Snapshot | None:
+    """Up to which snapshot a value out of Redis contains every change of its key; None where `base` sees more.
+
+    What a value of this snapshot may lack of what `base` sees was purged before the marker passed the base, so a
+    value that is still there lacks nothing of it.
+    """
     if covers(snapshot, base):
-        return True
-    return marker is not None and covers(marker.purged, base) and covers(snapshot, marker.since)
+        return snapshot
+    if marker is not None and covers(marker.purged, base) and covers(snapshot, marker.since):
+        return joined(snapshot, base)
+    return None
 
 
 def steps(marker: Marker, floors: Floors, *, ended_before_s: float, nonce: str) -> Iterator[Step]:
