@@ -89,15 +89,25 @@ class Floors:
             self._age.purges.append((name, xid))
         self.version += 1
 
+    def raise_all(self) -> None:
+        """Something changed everything (a bulk load, a restore): nothing is usable that is older than the next poll."""
+        self._is_blind = True
+        self.version += 1
+
     def advance(self, known: Snapshot, now_s: float) -> None:
         """A poll has read all changes up to `known`, and they were all raised."""
         self.known = known
-        age_s = self.window_s / AGES_PER_WINDOW
-        if now_s - self._age.began_s >= age_s or len(self._age.purges) >= AGE_NAMES_MAX or self._count > self.names_max:
+        is_over = now_s - self._age.began_s >= self.window_s / AGES_PER_WINDOW
+        is_full = self._is_blind or self._count > self.names_max
+        if is_over or is_full or len(self._age.purges) >= AGE_NAMES_MAX:
             self._end_age(now_s)
-        while self._ages and (now_s - self._ages[0].ended_s >= self.window_s or self._count > self.names_max):
+        while self._ages and (
+            self._is_blind or self._count > self.names_max or now_s - self._ages[0].ended_s >= self.window_s
+        ):
             self._forget(self._ages.popleft())
-        self._is_blind = False
+        if self._is_blind:
+            self._is_blind = False
+            self.version += 1
 
     def usable(self, snapshot: Snapshot, name: str, group: str = "") -> bool:
         """Whether a value of that key contains every change that `known` sees."""

@@ -1,0 +1,382 @@
+"""The level in Redis: bytes, a marker beside them, and three small scripts. What a marker means is said elsewhere.
+
+Everything of one bucket shares a hash tag, so that values, groups and marker live on one server and fail over
+together. A value is stored as
+
+    xmin of its snapshot, 20 digits | nonce of its group, 16 | how it is packed, 1 | msgpack
+
+and a group as `xmin | nonce`: a value is of its group while both name the same nonce, so purging the group is
+deleting one key, and a group that was evicted takes its values with it. A purge says by which transaction: what has
+a later xmin has seen it and stays.
+
+Redis may be slow or gone at any time. A call waits `soft_s` and goes on without an answer, the connection has until
+`hard_s`, and after some failures in a row nobody asks for a while.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import zlib
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from redis.exceptions import NoScriptError, RedisError
+
+from yotei.cache.breaker import Breaker
+from yotei.cache.floors import Purge
+from yotei.cache.key import Key, Value
+from yotei.cache.marker import Marker, Step
+from yotei.storage.change_log import Snapshot
+
+BUCKETS_MAX: Final = 64
+BREAKER_FAILURES_MAX: Final = 5
+BREAKER_OPEN_S: Final = 1.0
+PURGE_KEYS_MAX: Final = 500
+XMIN_LENGTH: Final = 20
+NONCE_LENGTH: Final = 16
+HEAD_LENGTH: Final = XMIN_LENGTH + NONCE_LENGTH + 1
+NO_GROUP: Final = b"-" * NONCE_LENGTH
+PLAIN: Final = b"m"
+DEFLATED: Final = b"z"
+DEFLATE_LEVEL: Final = 1
+
+# KEYS: marker, then value and group in turns (the value again where there is no group). ARGV: the marker that values
+# were judged by, milliseconds that a group lives, then for each value its xmin, a nonce, its bytes, its milliseconds.
+# Answers the marker that lies there if it is another one, else how many were taken.
+FILL: Final = """
+local marker = redis.call('GET', KEYS[1])
+if marker ~= ARGV[1] then return marker end
+local taken = 0
+for i = 2, #KEYS, 2 do
+  local at = 3 + (i - 2) * 2
+  local xmin, nonce = ARGV[at], '----------------'
+  if KEYS[i + 1] ~= KEYS[i] then
+    local group = redis.call('GET', KEYS[i + 1])
+    if not group then
+      group = xmin .. ARGV[at + 1]
+      redis.call('SET', KEYS[i + 1], group, 'PX', ARGV[2])
+    else
+      redis.call('PEXPIRE', KEYS[i + 1], ARGV[2])
+    end
+    if xmin < string.sub(group, 1, 20) then xmin = nil end
+    nonce = string.sub(group, 21)
+  end
+  if xmin then
+    redis.call('SET', KEYS[i], xmin .. nonce .. ARGV[at + 2], 'PX', ARGV[at + 3])
+    taken = taken + 1
+  end
+end
+return taken
+"""
+
+# KEYS: values and groups. ARGV: for each the transaction that changed it.
+PURGE: Final = """
+local purged = 0
+for i = 1, #KEYS do
+  local xmin = redis.call('GETRANGE', KEYS[i], 0, 19)
+  if xmin ~= '' and xmin <= ARGV[i] then purged = purged + redis.call('UNLINK', KEYS[i]) end
+end
+return purged
+"""
+
+# KEYS: marker, then values and groups. ARGV: the marker that is expected, the one to lay, then the transactions.
+STEP: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do
+  local xmin = redis.call('GETRANGE', KEYS[i], 0, 19)
+  if xmin ~= '' and xmin <= ARGV[i + 1] then redis.call('UNLINK', KEYS[i]) end
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+_DIGESTS: Final = {script: hashlib.sha1(script.encode()).hexdigest() for script in (FILL, PURGE, STEP)}  # noqa: S324
+
+Answer = TypeVar("Answer")
+
+
+class L2Unavailable(Exception):
+    """Redis did not answer in time, or with an error, or is not asked at the moment."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A value as it was found, with the marker that lay beside it at that moment; its payload is not decoded yet."""
+
+    value: Value
+    marker: Marker | None
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One value to store for so long."""
+
+    key: Key
+    xmin: int
+    packed: bytes
+    lives_ms: int
+
+
+class _Packed(msgspec.Struct, array_like=True, frozen=True):
+    xmax: int
+    running: tuple[int, ...]
+    loaded_at_ms: int
+    expires_at_ms: int
+    recompute_us: int
+    payload: msgspec.Raw
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Packed)
+
+
+def packed(value: Value, payload: bytes, *, deflate_bytes_min: int | None) -> bytes:
+    """A value for Redis, but for the head that the script writes; deflated from so many bytes on."""
+    body = _encoder.encode(
+        _Packed(
+            value.snapshot.xmax,
+            value.snapshot.running,
+            round(value.loaded_at_s * 1000),
+            round(value.expires_at_s * 1000),
+            round(value.recompute_s * 1_000_000),
+            msgspec.Raw(payload),
+        )
+    )
+    if deflate_bytes_min is not None and len(body) >= deflate_bytes_min:
+        return DEFLATED + zlib.compress(body, DEFLATE_LEVEL)
+    return PLAIN + body
+
+
+def unpacked(stored: bytes, decode: Callable[[Any], Any]) -> Value:
+    """Raises ValueError (msgspec's, zlib's) for what cannot be read: another release may have written it."""
+    body: bytes | memoryview = memoryview(stored)[HEAD_LENGTH:]
+    if stored[HEAD_LENGTH - 1 : HEAD_LENGTH] == DEFLATED:
+        try:
+            body = zlib.decompress(body)
+        except zlib.error as error:
+            raise ValueError("not deflated") from error
+    found = _decoder.decode(body)
+    return Value(
+        decode(found.payload),
+        Snapshot(int(stored[:XMIN_LENGTH]), found.xmax, found.running),
+        found.loaded_at_ms / 1000,
+        found.expires_at_ms / 1000,
+        found.recompute_us / 1_000_000,
+    )
+
+
+class L2:
+    """Values in Redis, of whatever epoch is named. `redis` is a client of `redis_client.connect`.
+
+    Every method raises `L2Unavailable`.
+    """
+
+    def __init__(
+        self,
+        redis: Any,
+        *,
+        now_s: Callable[[], float],
+        prefix: str = "yotei",
+        buckets: int = 1,
+        soft_s: float = 0.05,
+        connections_max: int = 50,
+    ) -> None:
+        assert 1 <= buckets <= BUCKETS_MAX
+        self._redis = redis
+        self._now_s = now_s
+        self._prefix = prefix
+        self.buckets = buckets
+        self._soft_s = soft_s
+        self._connections = asyncio.Semaphore(connections_max)
+        self._breaker = Breaker(failures_max=BREAKER_FAILURES_MAX, open_s=BREAKER_OPEN_S)
+        self._tags: dict[str, str] = {}
+        self.round_trips = 0
+        self.failures = 0
+
+    def bucket(self, name: str) -> int:
+        """By the first two parts of a name: `calendar:{id}:events:2026-11` lies where `calendar:{id}:events:*` does."""
+        if self.buckets == 1:
+            return 0
+        return zlib.crc32(":".join(name.split(":", 2)[:2]).encode()) % self.buckets
+
+    def lets(self) -> bool:
+        """Whether Redis is asked at the moment."""
+        return not self._breaker.is_open(self._now_s())
+
+    async def read(self, epoch: str, keys: Sequence[Key], decode: Callable[[Key, Any], Any]) -> dict[str, Stored]:
+        """What is there of these, in one MGET for each bucket. What cannot be decoded is not there."""
+        found: dict[str, Stored] = {}
+        for bucket, part in self._by_bucket(keys).items():
+            groups = list(dict.fromkeys(key.group for key in part if key.group))
+            names = [self._marker(epoch, bucket), *(self._name(epoch, bucket, key.name) for key in part)]
+            names += [self._name(epoch, bucket, group) for group in groups]
+            answers = await self._call(lambda names=names: self._redis.mget(names))  # type: ignore[misc]
+            marker = _marker(answers[0])
+            nonces = dict(zip(groups, answers[1 + len(part) :], strict=True))
+            for key, stored in zip(part, answers[1 : 1 + len(part)], strict=True):
+                value = None if stored is None else _readable(key, stored, nonces.get(key.group), decode)
+                if value is not None:
+                    found[key.name] = Stored(value, marker)
+        return found
+
+    async def fill(
+        self, epoch: str, marker: Marker, bucket: int, fills: Sequence[Fill], group_ms: int
+    ) -> int | Marker | None:
+        """How many were taken; or the marker that lies there now (or none does), when it is not the given one."""
+        names = [self._marker(epoch, bucket)]
+        args: list[Any] = [marker.encoded(), group_ms]
+        for fill in fills:
+            name = self._name(epoch, bucket, fill.key.name)
+            names += [name, self._name(epoch, bucket, fill.key.group) if fill.key.group else name]
+            args += [_digits(fill.xmin), secrets.token_hex(NONCE_LENGTH // 2), fill.packed, fill.lives_ms]
+        answer = await self._run(FILL, names, args)
+        return answer if isinstance(answer, int) else _marker(answer)
+
+    async def marker(self, epoch: str, bucket: int) -> Marker | None:
+        return _marker(await self._call(lambda: self._redis.get(self._marker(epoch, bucket))))
+
+    async def lay(self, epoch: str, bucket: int, marker: Marker) -> bool:
+        """Where none lies; whether it was this one."""
+        return bool(await self._call(lambda: self._redis.set(self._marker(epoch, bucket), marker.encoded(), nx=True)))
+
+    async def step(self, epoch: str, bucket: int, step: Step) -> bool:
+        """Purge and move the marker in one piece; False when another marker lies there."""
+        purges = [(name, xid) for name, xid in step.purges if self.bucket(name) == bucket]
+        names = [self._marker(epoch, bucket), *(self._name(epoch, bucket, name) for name, _ in purges)]
+        args = [step.expected.encoded(), step.moved.encoded(), *(_digits(xid) for _, xid in purges)]
+        return bool(await self._run(STEP, names, args))
+
+    async def purge(self, epoch: str, purges: Iterable[Purge]) -> int:
+        """Delete what has not seen these transactions; how many there were."""
+        by_bucket: dict[int, list[Purge]] = {}
+        for name, xid in purges:
+            by_bucket.setdefault(self.bucket(name), []).append((name, xid))
+        purged = 0
+        for bucket, part in by_bucket.items():
+            for start in range(0, len(part), PURGE_KEYS_MAX):
+                some = part[start : start + PURGE_KEYS_MAX]
+                names = [self._name(epoch, bucket, name) for name, _ in some]
+                purged += await self._run(PURGE, names, [_digits(xid) for _, xid in some])
+        return purged
+
+    async def claim(self, epoch: str, names: Sequence[str], token: str, ms: int) -> set[str]:
+        """Those of the keys that nobody else is loading; they are ours for so long, or until `release`."""
+
+        async def claim() -> list[Any]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipeline.set(self._claim(epoch, name), token, nx=True, px=ms)
+            answers: list[Any] = await pipeline.execute()
+            return answers
+
+        answers = await self._call(claim)
+        return {name for name, answer in zip(names, answers, strict=True) if answer}
+
+    async def release(self, epoch: str, names: Sequence[str]) -> None:
+        """Of claims that are ours; one that ran out meanwhile and is another's now costs that one a second load."""
+
+        async def release() -> None:
+            pipeline = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipeline.unlink(self._claim(epoch, name))
+            await pipeline.execute()
+
+        await self._call(release)
+
+    async def take_turn(self, epoch: str, token: str, ms: int) -> bool:
+        """Whether this node may sweep; it may go on while it asks again in time."""
+        name = f"{self._tag(epoch, 0)}!sweeper"
+        if await self._call(lambda: self._redis.set(name, token, nx=True, px=ms)):
+            return True
+        if await self._call(lambda: self._redis.get(name)) != token.encode():
+            return False
+        return bool(await self._call(lambda: self._redis.pexpire(name, ms)))
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _by_bucket(self, keys: Sequence[Key]) -> dict[int, list[Key]]:
+        if self.buckets == 1:
+            return {0: list(keys)}
+        parts: dict[int, list[Key]] = {}
+        for key in keys:
+            parts.setdefault(self.bucket(key.name), []).append(key)
+        return parts
+
+    def _tag(self, epoch: str, bucket: int) -> str:
+        digest = self._tags.get(epoch)
+        if digest is None:
+            self._tags.clear()
+            digest = self._tags[epoch] = hashlib.blake2b(epoch.encode(), digest_size=6).hexdigest()
+        return f"{{{self._prefix}:{bucket}}}{digest}"
+
+    def _marker(self, epoch: str, bucket: int) -> str:
+        return f"{self._tag(epoch, bucket)}!marker"
+
+    def _name(self, epoch: str, bucket: int, name: str) -> str:
+        return f"{self._tag(epoch, bucket)}:{name}"
+
+    def _claim(self, epoch: str, name: str) -> str:
+        return f"{self._tag(epoch, self.bucket(name))}!load:{name}"
+
+    async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
+        async def run() -> Any:
+            try:
+                return await self._redis.evalsha(_DIGESTS[script], len(names), *names, *args)
+            except NoScriptError:
+                return await self._redis.eval(script, len(names), *names, *args)
+
+        return await self._call(run)
+
+    async def _call(self, command: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """One round trip, waited for `soft_s`; one that takes longer goes on alone until its connection gives up."""
+        if not self._breaker.lets(self._now_s()):
+            raise L2Unavailable("left alone for a while")
+        self.round_trips += 1
+        task = asyncio.ensure_future(self._asked(command))
+        done, _ = await asyncio.wait({task}, timeout=self._soft_s)
+        if not done:
+            task.add_done_callback(_forget)
+            self._note_failure()
+            raise L2Unavailable("no answer in time")
+        try:
+            answer = task.result()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note_failure()
+            raise L2Unavailable(type(error).__name__) from error
+        self._breaker.succeeded()
+        return answer
+
+    async def _asked(self, command: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        async with self._connections:
+            return await command()
+
+    def _note_failure(self) -> None:
+        self.failures += 1
+        self._breaker.failed(self._now_s())
+
+
+def _readable(key: Key, stored: bytes, group: bytes | None, decode: Callable[[Key, Any], Any]) -> Value | None:
+    nonce = stored[XMIN_LENGTH : XMIN_LENGTH + NONCE_LENGTH]
+    if nonce != (group[XMIN_LENGTH:] if group is not None else NO_GROUP):
+        return None
+    try:
+        return unpacked(stored, lambda payload: decode(key, payload))
+    except (ValueError, msgspec.DecodeError):
+        return None
+
+
+def _marker(text: bytes | None) -> Marker | None:
+    if text is None:
+        return None
+    try:
+        return Marker.decoded(text)
+    except ValueError:
+        return None
+
+
+def _digits(xid: int) -> str:
+    return f"{xid:020d}"
+
+
+def _forget(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled():
+        task.exception()

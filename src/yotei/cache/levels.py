@@ -1,0 +1,581 @@
+"""The cache: process, then Redis, then PostgreSQL, for many keys at once.
+
+    reading = cache.reading(token)              # of one request
+    await cache.begin(reading)                  # see at least what the client has seen
+    months = await cache.get_many(reading, keys, load)
+    cache.token(reading)                        # what to hand back to the client
+
+A key's name describes the loaded data and nothing else, so whoever asks for it may be answered with the load of
+another one. Payloads are shared: nobody changes them. What a viewer may see is none of the cache's business.
+"""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from yotei.cache import early, lease
+from yotei.cache.breaker import Breaker
+from yotei.cache.coherence import acceptable, joined
+from yotei.cache.counts import Counts
+from yotei.cache.flight import Flights
+from yotei.cache.key import Family, Key, Loaded, Value
+from yotei.cache.l1 import L1, Entry
+from yotei.cache.l2 import L2, Fill, L2Unavailable, packed
+from yotei.cache.marker import Marker, may_fill, proven
+from yotei.cache.tail import Tail
+from yotei.cache.token import Token
+from yotei.errors import Code, Problem
+from yotei.storage.change_log import Snapshot
+
+FLIGHTS_PER_GET_MAX: Final = 5
+"""One may be joined, one may be outrun by a change, one may have been given up; the next is one's own."""
+FILLS_QUEUED_MAX: Final = 1_000
+FILL_KEYS_MAX: Final = 100
+FILL_ATTEMPTS_MAX: Final = 3
+CLAIM_PAUSE_S_MIN: Final = 0.005
+CLAIM_PAUSE_S_MAX: Final = 0.05
+LOAD_FAILURES_MAX: Final = 5
+LOAD_OPEN_S: Final = 0.5
+RETRY_AFTER_S: Final = 1
+BYTES_PER_ENCODED_BYTE: Final = 5
+"""What a payload of Structs takes in memory for each byte of its msgpack (`bench/micro/cache.py`)."""
+
+Load = Callable[[Sequence[Key], bool], Awaitable[Loaded]]
+"""Loads all of these keys by one statement; a replica will do unless the second argument says that it must be the
+primary. No volatile functions, no locks, never within a transaction that writes."""
+
+_log = structlog.get_logger()
+
+
+class Reading:
+    """The reads of one request: what it has to see, what it has seen, and how it was answered."""
+
+    __slots__ = ("hits_l1", "hits_l2", "loads", "seen", "stale_age_s", "token", "turn")
+
+    def __init__(self, token: Token | None, turn: int) -> None:
+        self.token = token
+        self.turn = turn
+        self.seen: Snapshot | None = None
+        self.hits_l1 = 0
+        self.hits_l2 = 0
+        self.loads = 0
+        self.stale_age_s: float | None = None
+        """Age of the oldest value that was served although nobody vouches for it; None: there was none."""
+
+    def saw(self, snapshot: Snapshot) -> None:
+        if self.seen is not snapshot:
+            self.seen = snapshot if self.seen is None else joined(self.seen, snapshot)
+
+
+class _Arrival(msgspec.Struct, frozen=True):
+    """What a flight brings for one key. `value` is None when it gave up, `failure` is set when it is stale."""
+
+    value: Value | None
+    proven: Snapshot | None = None
+    turn: int = 0
+    loaded_s: float | None = None
+    from_primary: bool = False
+    failure: Problem | None = None
+
+
+_Land = Callable[[str, _Arrival], None]
+_GAVE_UP: Final = _Arrival(None)
+
+
+class _Filling(msgspec.Struct, frozen=True):
+    """What a load leaves for Redis: values to store, keys whose claim is over."""
+
+    epoch: str
+    values: list[tuple[Key, Value, bytes]]
+    claimed: list[str]
+
+
+class Cache:
+    """All levels of one process. `l1` and `l2` may each be absent. Times are of `now_s`, TTLs of `wall_s`.
+
+    `loads_max` loads run at once, `load_wait_s` is how long one waits for its turn, `load_s` how long it may take, and
+    `claim_s` how long others leave a key to a node that is loading it. `stale_max_s` is how long after its TTL a value
+    may be wanted when PostgreSQL is down.
+    """
+
+    def __init__(
+        self,
+        tail: Tail,
+        families: Iterable[Family],
+        *,
+        l1: L1 | None,
+        l2: L2 | None,
+        loads_max: int = 16,
+        load_wait_s: float = 2.0,
+        load_s: float = 10.0,
+        claim_s: float = 2.0,
+        stale_max_s: float = 3_600.0,
+        deflate_bytes_min: int | None = None,
+        now_s: Callable[[], float] = lease.now_s,
+        wall_s: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._tail = tail
+        self.families = {family.name: family for family in families}
+        self._l1 = l1
+        self._l2 = l2
+        self._loads = asyncio.Semaphore(loads_max)
+        self._load_wait_s = load_wait_s
+        self._load_s = load_s
+        self._claim_s = claim_s
+        self._stale_max_s = stale_max_s
+        self._deflate_bytes_min = deflate_bytes_min
+        self._now_s = now_s
+        self._wall_s = wall_s
+        self._chance = chance
+        self._counts = {name: Counts() for name in self.families}
+        self._recompute_s: dict[str, float] = {}
+        self._decoders = {name: msgspec.msgpack.Decoder(family.type) for name, family in self.families.items()}
+        self._encoder = msgspec.msgpack.Encoder()
+        self._flights: Flights[_Arrival] = Flights()
+        self._breaker = Breaker(failures_max=LOAD_FAILURES_MAX, open_s=LOAD_OPEN_S)
+        self._fillings: asyncio.Queue[_Filling] = asyncio.Queue(FILLS_QUEUED_MAX)
+        self._token = secrets.token_hex(8)
+        self._group_ms = round((max((f.ttl_s for f in self.families.values()), default=0.0) + stale_max_s) * 1000)
+        tail.on_epoch = self._drop_all
+
+    # What a request asks.
+
+    def reading(self, token: Token | None = None) -> Reading:
+        return Reading(token, self._tail.turn)
+
+    async def begin(self, reading: Reading) -> None:
+        """See at least what the client has seen. Problem `unavailable`; ValueError for a token nobody was given."""
+        if reading.token is not None:
+            await self._tail.reach(reading.token)
+
+    def token(self, reading: Reading, xid: int = 0) -> Token | None:
+        """What to hand back to the client: it has now seen this too, and written `xid`. None: there is nothing."""
+        tail, seen = self._tail, reading.seen
+        if not tail.epoch or (seen is None and not xid):
+            return reading.token
+        if seen is None:
+            seen = tail.floors.base
+        elif reading.turn != tail.turn:
+            seen = tail.floors.known  # what was seen means nothing in this epoch
+        if reading.token is not None:
+            return reading.token.after(tail.epoch, seen, xid)
+        return Token(tail.epoch, seen, xid)
+
+    async def get_many(self, reading: Reading, keys: Sequence[Key], load: Load) -> list[Any]:
+        """The payloads in order; None is "no such thing". Raises what `load` raises, and Problem `unavailable`."""
+        found: dict[str, Any] = {}
+        missing = self._from_l1(reading, keys, found, load)
+        if missing:
+            await self._fetch(reading, missing, found, load)
+        return [found[key.name] for key in keys]
+
+    def apply(self, xid: int, names: Iterable[str]) -> None:
+        """This node's own change, after its commit and before its answer."""
+        self._tail.raise_to(xid, names)
+
+    def counts(self) -> dict[str, Counts]:
+        """By family, since the process began."""
+        if self._l1 is not None:
+            for name, evictions in self._l1.evictions.items():
+                self._counts[name].evictions = evictions
+        return self._counts
+
+    async def run(self) -> None:
+        """Fill Redis until cancelled; needed where there is one."""
+        while True:
+            filling = await self._fillings.get()
+            try:
+                await self._fill(filling)
+            except L2Unavailable:
+                self._refused(filling)
+
+    async def close(self) -> None:
+        await self._flights.close()
+
+    # The level in process.
+
+    def _from_l1(self, reading: Reading, keys: Sequence[Key], found: dict[str, Any], load: Load) -> list[Key]:
+        """Puts what may be served into `found`; the rest comes back."""
+        l1, tail = self._l1, self._tail
+        now_s = self._now_s()
+        if l1 is None or now_s - tail.lease.since_s >= tail.lease.lease_s:
+            for key in keys:
+                self._counts[key.family].gets += 1
+            return list(dict.fromkeys(keys))
+        floors = tail.floors
+        version = floors.version
+        missing: list[Key] = []
+        for key in keys:
+            counts = self._counts[key.family]
+            counts.gets += 1
+            entry = l1.get(key.name)
+            if entry is None:
+                missing.append(key)
+                continue
+            if entry.version != version and not entry.is_usable(floors):
+                counts.purges += 1
+                missing.append(key)
+                continue
+            if now_s >= entry.throw_from_s:
+                if now_s >= entry.fresh_until_s:
+                    counts.expiries += 1
+                    missing.append(key)
+                    continue
+                self._throw(key, entry, now_s, load)
+            counts.hits_l1 += 1
+            reading.hits_l1 += 1
+            found[key.name] = entry.payload
+            reading.saw(entry.snapshot)
+        return list(dict.fromkeys(missing)) if len(missing) > 1 else missing
+
+    def _keep(self, key: Key, value: Value, arrived: Snapshot, size_bytes: int) -> None:
+        """Into the process, as long as its family says; the floors were asked."""
+        if self._l1 is None:
+            return
+        family, now_s = self.families[key.family], self._now_s()
+        left_s = value.expires_at_s - self._wall_s()
+        fresh_s = min(left_s, family.l1_ttl_s)
+        if value.payload is None:
+            fresh_s = min(fresh_s, family.negative_ttl_s, self._tail.lease.lease_s)
+        entry = Entry(
+            key,
+            value.payload,
+            value.snapshot,
+            loaded_s=now_s - max(0.0, self._wall_s() - value.loaded_at_s),
+            expires_s=now_s + left_s,
+            fresh_until_s=now_s + fresh_s,
+            stale_until_s=now_s + (fresh_s if value.payload is None else left_s + self._stale_max_s),
+            delta_s=early.delta_s(value.recompute_s, family.ttl_s),
+            size_bytes=size_bytes,
+        )
+        entry.proven = arrived
+        self._l1.put(entry, now_s)
+
+    def _drop_all(self) -> None:
+        if self._l1 is not None:
+            self._l1.clear()
+
+    # Before time.
+
+    def _throw(self, key: Key, entry: Entry, now_s: float, load: Load) -> None:
+        """The dice of the early refresh, for one who is being served."""
+        entry.throw_from_s = min(entry.fresh_until_s, early.next_throw_s(now_s, entry.delta_s))
+        if early.is_due(now_s, entry.expires_s, entry.delta_s, self._chance()):
+            self._refresh(key, load, entry.expires_s)
+
+    def _refresh(self, key: Key, load: Load, expires_s: float) -> None:
+        """In the background, and on nobody's budget. Another node may have done it already, or be at it."""
+        if key.name in self._flights:
+            return
+
+        async def work(land: _Land) -> None:
+            try:
+                newer_than = self._wall_s() + expires_s - self._now_s()
+                left = await self._from_l2([key], land, newer_than_s=newer_than)
+                if left and (claimed := await self._claim(left)):
+                    self._counts[key.family].refreshes += 1
+                    await self._load(claimed, load, land, from_primary=False)
+            except Exception as error:
+                # Whoever needs the value finds out himself.
+                _log.warning("cache_refresh_failed", family=key.family, error=type(error).__name__)
+            land(key.name, _GAVE_UP)
+
+        self._flights.begin([key.name], work, Context())
+
+    # Flights.
+
+    async def _fetch(self, reading: Reading, missing: list[Key], found: dict[str, Any], load: Load) -> None:
+        for key in missing:
+            self._counts[key.family].misses += 1
+        asked_s = self._now_s()
+        for attempt in range(FLIGHTS_PER_GET_MAX):
+            begun = [key for key in missing if key.name not in self._flights]
+            if len(begun) < len(missing):
+                for key in missing:
+                    self._counts[key.family].loads_deduped += key.name in self._flights
+            if begun:
+                self._begin(begun, load, from_primary=attempt > 0)
+            flights = [self._flights.wait(key.name) for key in missing]
+            arrivals = await asyncio.gather(*flights, return_exceptions=True)
+            left = []
+            for key, arrival in zip(missing, arrivals, strict=True):
+                if isinstance(arrival, BaseException):
+                    raise arrival
+                if self._accepts(reading, key, arrival, asked_s):
+                    assert arrival.value is not None
+                    found[key.name] = arrival.value.payload
+                    reading.saw(arrival.value.snapshot)
+                else:
+                    left.append(key)
+            if not left:
+                return
+            missing = left
+        raise Problem(Code.UNAVAILABLE, "This changes faster than it can be read.", retry_after_s=RETRY_AFTER_S)
+
+    def _accepts(self, reading: Reading, key: Key, arrival: _Arrival, asked_s: float) -> bool:
+        """Whether this reader, who asked at that time, may be given what came; raises what it failed of."""
+        if arrival.value is None or arrival.proven is None:
+            return False
+        if arrival.failure is not None:
+            if reading.token is not None:
+                raise arrival.failure
+            self._counts[key.family].stale_served += 1
+            age_s = max(0.0, self._wall_s() - arrival.value.loaded_at_s)
+            reading.stale_age_s = max(age_s, reading.stale_age_s or 0.0)
+            return True
+        is_accepted = acceptable(
+            is_usable=self._is_usable(key, arrival.proven, arrival.turn),
+            holds_lease=self._tail.holds(self._now_s()),
+            asked_s=asked_s,
+            loaded_s=arrival.loaded_s,
+            from_primary=arrival.from_primary,
+        )
+        if is_accepted and arrival.loaded_s is None:
+            reading.hits_l2 += 1
+        elif is_accepted:
+            reading.loads += 1
+        return is_accepted
+
+    def _is_usable(self, key: Key, snapshot: Snapshot, turn: int) -> bool:
+        return turn == self._tail.turn and self._tail.floors.usable(snapshot, key.name, key.group)
+
+    def _begin(self, keys: list[Key], load: Load, *, from_primary: bool) -> None:
+        by_name = {key.name: key for key in keys}
+
+        async def work(land: _Land) -> None:
+            left = dict(by_name)
+
+            def landed(name: str, arrival: _Arrival) -> None:
+                left.pop(name, None)
+                land(name, arrival)
+
+            try:
+                await self._from_l2(list(left.values()), landed)
+                await self._share(list(left.values()), load, landed, from_primary=from_primary)
+            except Problem as problem:
+                if problem.code is not Code.UNAVAILABLE:
+                    raise
+                await self._land_stale(list(left.values()), landed, problem)
+                if left:
+                    raise
+
+        self._flights.begin(by_name, work)
+
+    async def _share(self, keys: list[Key], load: Load, land: _Land, *, from_primary: bool) -> None:
+        """Load what nobody else in the cluster is loading, and wait for the rest."""
+        left = {key.name: key for key in keys}
+
+        def landed(name: str, arrival: _Arrival) -> None:
+            left.pop(name, None)
+            land(name, arrival)
+
+        deadline_s, pause_s = self._now_s() + self._claim_s, CLAIM_PAUSE_S_MIN
+        while left and self._now_s() < deadline_s:
+            claimed = await self._claim(list(left.values()))
+            if claimed:
+                await self._load(claimed, load, landed, from_primary=from_primary)
+            if left:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, CLAIM_PAUSE_S_MAX)
+                await self._from_l2(list(left.values()), landed)
+        if left:
+            await self._load(list(left.values()), load, landed, from_primary=from_primary, is_claimed=False)
+
+    # The level in Redis.
+
+    def _asks_l2(self) -> bool:
+        return self._l2 is not None and self._tail.holds(self._now_s()) and self._l2.lets()
+
+    async def _from_l2(self, keys: list[Key], land: _Land, *, newer_than_s: float = 0.0) -> list[Key]:
+        """Lands what Redis has and the floors vouch for; the rest comes back."""
+        if not keys or not self._asks_l2():
+            return keys
+        assert self._l2 is not None
+        tail, turn, wall_s = self._tail, self._tail.turn, self._wall_s()
+        try:
+            stored = await self._l2.read(tail.epoch, keys, self._decoded)
+        except L2Unavailable:
+            return keys
+        left = []
+        for key in keys:
+            there = stored.get(key.name)
+            if there is None:
+                left.append(key)
+                continue
+            counts, value = self._counts[key.family], there.value
+            arrived = proven(value.snapshot, there.marker, tail.floors.base)
+            if arrived is None or not self._is_usable(key, arrived, turn):
+                counts.purges += 1
+                left.append(key)
+                continue
+            self._keep(key, value, arrived, self._size_bytes(value.payload))
+            if value.expires_at_s <= max(wall_s, newer_than_s):
+                counts.expiries += value.expires_at_s <= wall_s
+                left.append(key)
+                continue
+            counts.hits_l2 += 1
+            land(key.name, _Arrival(value, arrived, turn))
+        return left
+
+    async def _claim(self, keys: list[Key]) -> list[Key]:
+        """Those of the keys that this node is to load: all, where nobody can be asked."""
+        if not keys or not self._asks_l2():
+            return keys
+        assert self._l2 is not None
+        with suppress(L2Unavailable):
+            ours = await self._l2.claim(
+                self._tail.epoch, [key.name for key in keys], self._token, round(self._claim_s * 1000)
+            )
+            return [key for key in keys if key.name in ours]
+        return keys
+
+    async def _fill(self, filling: _Filling) -> None:
+        """Store what was loaded, then end the claims: who waits finds the value before he finds the key free."""
+        assert self._l2 is not None
+        by_bucket: dict[int, list[tuple[Key, Value, bytes]]] = {}
+        for one in filling.values:
+            by_bucket.setdefault(self._l2.bucket(one[0].name), []).append(one)
+        for bucket, values in by_bucket.items():
+            for start in range(0, len(values), FILL_KEYS_MAX):
+                await self._fill_bucket(filling.epoch, bucket, values[start : start + FILL_KEYS_MAX])
+        if filling.claimed:
+            await self._l2.release(filling.epoch, filling.claimed)
+
+    async def _fill_bucket(self, epoch: str, bucket: int, values: list[tuple[Key, Value, bytes]]) -> None:
+        """Judged by the marker that lies there: one that moves meanwhile judges anew."""
+        assert self._l2 is not None
+        marker = await self._l2.marker(epoch, bucket)
+        for _ in range(FILL_ATTEMPTS_MAX):
+            fills, wall_s = [], self._wall_s()
+            for key, value, encoded in values:
+                lives_ms = round((value.expires_at_s + self._stale_max_s - wall_s) * 1000)
+                if may_fill(value.snapshot, marker) and lives_ms > 0:
+                    body = packed(value, encoded, deflate_bytes_min=self._deflate_bytes_min)
+                    fills.append(Fill(key, value.snapshot.xmin, body, lives_ms))
+            if marker is None or not fills:
+                break
+            answer = await self._l2.fill(epoch, marker, bucket, fills, self._group_ms)
+            if isinstance(answer, int):
+                # Which ones a group has refused is not said; it is rare.
+                for fill in fills[:answer]:
+                    self._counts[fill.key.family].fills += 1
+                values = values[answer:]
+                break
+            marker = answer
+        for key, _, _ in values:
+            self._counts[key.family].fills_refused += 1
+
+    def _enqueue(self, filling: _Filling) -> None:
+        if self._l2 is None or not (filling.values or filling.claimed):
+            return
+        try:
+            self._fillings.put_nowait(filling)
+        except asyncio.QueueFull:
+            self._refused(filling)
+
+    def _refused(self, filling: _Filling) -> None:
+        for key, _, _ in filling.values:
+            self._counts[key.family].fills_refused += 1
+
+    def _decoded(self, key: Key, payload: Any) -> Any:
+        return self._decoders[key.family].decode(payload)
+
+    def _size_bytes(self, payload: Any) -> int:
+        return len(self._encoder.encode(payload)) * BYTES_PER_ENCODED_BYTE
+
+    # PostgreSQL.
+
+    async def _load(
+        self, keys: list[Key], load: Load, land: _Land, *, from_primary: bool, is_claimed: bool = True
+    ) -> None:
+        """One load for all of them; lands them, keeps them, and leaves the rest to `run`."""
+        tail = self._tail
+        claimed = [key.name for key in keys] if is_claimed and self._asks_l2() else []
+        values: list[tuple[Key, Value, bytes]] = []
+        epoch, turn = tail.epoch, tail.turn
+        try:
+            async with self._load_turn():
+                loaded_s, loaded_at_s = self._now_s(), self._wall_s()
+                loaded = await self._loaded(keys, load, from_primary or not tail.holds(loaded_s))
+            for family in {key.family for key in keys}:
+                self._recompute_s[family] = early.smoothed_s(self._recompute_s.get(family), self._now_s() - loaded_s)
+            for key, payload in {**dict.fromkeys(keys), **loaded.payloads}.items():
+                value = self._valued(key, payload, loaded.snapshot, loaded_at_s)
+                if epoch and self._is_usable(key, value.snapshot, turn):
+                    encoded = self._encoder.encode(payload)
+                    self._keep(key, value, value.snapshot, len(encoded) * BYTES_PER_ENCODED_BYTE)
+                    if payload is not None:
+                        values.append((key, value, encoded))
+                self._counts[key.family].loads += 1
+                land(key.name, _Arrival(value, value.snapshot, turn, loaded_s, loaded.from_primary))
+        finally:
+            self._enqueue(_Filling(epoch, values, claimed))
+
+    async def _loaded(self, keys: list[Key], load: Load, from_primary: bool) -> Loaded:
+        if not self._breaker.lets(self._now_s()):
+            raise Problem(Code.UNAVAILABLE, "The database did not answer; try again.", retry_after_s=RETRY_AFTER_S)
+        try:
+            async with asyncio.timeout(self._load_s):
+                loaded = await load(keys, from_primary)
+        except TimeoutError as error:
+            self._breaker.failed(self._now_s())
+            raise Problem(
+                Code.UNAVAILABLE, "The database took too long to answer.", retry_after_s=RETRY_AFTER_S
+            ) from error
+        except Problem as problem:
+            if problem.code is Code.UNAVAILABLE:
+                self._breaker.failed(self._now_s())
+            raise
+        self._breaker.succeeded()
+        return loaded
+
+    @asynccontextmanager
+    async def _load_turn(self) -> AsyncGenerator[None]:
+        """One of `loads_max`; Problem `unavailable` when none is free in time."""
+        try:
+            async with asyncio.timeout(self._load_wait_s):
+                await self._loads.acquire()
+        except TimeoutError as error:
+            raise Problem(
+                Code.UNAVAILABLE, "The database has more to read than it can.", retry_after_s=RETRY_AFTER_S
+            ) from error
+        try:
+            yield
+        finally:
+            self._loads.release()
+
+    def _valued(self, key: Key, payload: Any, snapshot: Snapshot, loaded_at_s: float) -> Value:
+        ttl_s = early.jittered_s(self.families[key.family].ttl_s, self._chance())
+        return Value(payload, snapshot, loaded_at_s, loaded_at_s + ttl_s, self._recompute_s.get(key.family, 0.0))
+
+    # When PostgreSQL is down.
+
+    async def _land_stale(self, keys: list[Key], land: _Land, failure: Problem) -> None:
+        """What is still there, and of which no change is known, though its lease or its TTL is over."""
+        tail, now_s = self._tail, self._now_s()
+        left = []
+        for key in keys:
+            entry = self._l1.entries.get(key.name) if self._l1 is not None else None
+            if entry is not None and now_s < entry.stale_until_s and entry.is_usable(tail.floors):
+                loaded_at_s = self._wall_s() - (now_s - entry.loaded_s)
+                value = Value(entry.payload, entry.snapshot, loaded_at_s, 0.0, 0.0)
+                land(key.name, _Arrival(value, entry.proven, tail.turn, failure=failure))
+            else:
+                left.append(key)
+        if not left or self._l2 is None:
+            return
+        with suppress(L2Unavailable):
+            for name, there in (await self._l2.read(tail.epoch, left, self._decoded)).items():
+                arrived = proven(there.value.snapshot, there.marker, tail.floors.base)
+                key = next(key for key in left if key.name == name)
+                if arrived is not None and self._is_usable(key, arrived, tail.turn):
+                    land(name, _Arrival(there.value, arrived, tail.turn, failure=failure))
