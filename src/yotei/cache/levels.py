@@ -29,7 +29,7 @@ from yotei.cache.flight import Flights
 from yotei.cache.key import Family, Key, Loaded, Value
 from yotei.cache.l1 import L1, Entry
 from yotei.cache.l2 import L2, Fill, L2Unavailable, packed
-from yotei.cache.marker import Marker, may_fill, proven
+from yotei.cache.marker import may_fill, proven
 from yotei.cache.tail import Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem

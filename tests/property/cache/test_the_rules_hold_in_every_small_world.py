@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from tests.model.cache import SHORT, Rules, Scope, Violation, explore
-from yotei.cache import marker
+from yotei.cache import coherence, marker
 from yotei.cache.floors import Age, Floors
 from yotei.cache.lease import Lease
 from yotei.cache.marker import Marker, Step
@@ -43,7 +43,7 @@ def proven_without_since(snapshot: Snapshot, there: Marker | None, base: Snapsho
 
 
 def proven_without_marker(snapshot: Snapshot, there: Marker | None, base: Snapshot) -> Snapshot | None:
-    return marker.joined(snapshot, base)
+    return coherence.joined(snapshot, base)
 
 
 VISIBILITY = Scope("visibility", changes=2)

@@ -1,0 +1,350 @@
+"""One level and the tail: what is served holds every change that the node knows of, and it knows soon."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from tests.conftest import Budget
+from tests.integration.cache.nodes import LOG, NUMBERS, key_of, name_of, node, sql, thing, write
+from yotei.cache.key import Family
+from yotei.cache.token import Token
+from yotei.errors import Code, Problem
+from yotei.storage.change_log import Snapshot
+from yotei.storage.pool import Database
+
+DOWN = Problem(Code.UNAVAILABLE, "down")
+
+
+async def test_what_is_in_process_is_served_without_a_statement(database: Database, budget: Budget) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        with budget(statements=1):
+            first = await one.get(it)
+        with budget(statements=0):
+            second = await one.get(it)
+
+    assert (first, second) == (1, 1)
+    assert one.cache.counts()["numbers"].hits_l1 == 1
+
+
+async def test_a_change_is_seen_with_the_next_poll(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        await one.get(it)
+        await write(database, it, 2)
+        before = await one.get(it)
+        await one.tail.poll()
+        after = await one.get(it)
+
+    assert (before, after) == (1, 2)
+    assert one.cache.counts()["numbers"].purges == 1
+
+
+async def test_a_hint_and_the_own_write_are_seen_at_once(database: Database) -> None:
+    it, other = thing(), thing()
+    await write(database, it, 1)
+    await write(database, other, 1)
+    async with node(database) as one:
+        await one.get_many([it, other])
+        one.tail.hint(one.tail.epoch, await write(database, it, 2), [name_of(it)])
+        one.cache.apply(await write(database, other, 2), [name_of(other)])
+
+        assert await one.get_many([it, other]) == [2, 2]
+
+
+async def test_a_hint_of_another_epoch_is_not_believed(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        await one.get(it)
+        one.tail.hint("1.1.1.1", 2**40, [name_of(it)])
+        await one.get(it)
+
+        assert len(one.loads.calls) == 1
+
+
+async def test_a_load_that_was_outrun_by_a_change_is_not_kept(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        one.loads.open.clear()
+        reading = asyncio.create_task(one.get(it))
+        await one.loads.read.wait()
+        await write(database, it, 2)
+        await one.tail.poll()
+        late = asyncio.create_task(one.get(it))
+        await asyncio.sleep(0)
+        one.loads.open.set()
+
+        # Who asked before the change may be told the old number, who asked later may not; nobody keeps it.
+        assert await reading == 1
+        assert await late == 2
+        assert await one.get(it) == 2
+        assert len(one.loads.calls) == 2
+
+
+async def test_without_a_lease_everything_is_loaded(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database, lease_s=2.0) as one:
+        await one.get(it)
+        one.clock.ahead_s = 60.0
+        await write(database, it, 2)
+        after_a_pause = await one.get(it)
+        await one.get(it)
+        loads = len(one.loads.calls)
+        await one.tail.poll()
+        await one.get(it)
+        await one.get(it)
+
+    assert after_a_pause == 2
+    assert loads == 3
+    # What the last of these loads brought was kept, and is served now that there is a lease.
+    assert len(one.loads.calls) == 3
+
+
+async def test_a_change_of_everything_leaves_nothing(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        await one.get(it)
+        await database.execute(
+            sql(
+                "insert into change_log (scope_kind, scope_id, entity, entity_id, op) "
+                "values ('system', gen_random_uuid(), 'bulk', gen_random_uuid(), 'load')"
+            )
+        )
+        await one.tail.poll()
+        await one.get(it)
+        await one.get(it)
+
+        assert len(one.loads.calls) == 2
+
+
+async def test_what_is_not_there_is_remembered_until_it_is(database: Database) -> None:
+    it = thing()
+    async with node(database) as one:
+        absent = [await one.get(it), await one.get(it)]
+        loads = len(one.loads.calls)
+        await write(database, it, 1)
+        await one.tail.poll()
+
+        assert (absent, loads) == ([None, None], 1)
+        assert await one.get(it) == 1
+
+
+async def test_many_keys_are_one_load(database: Database, budget: Budget) -> None:
+    things = [thing() for _ in range(20)]
+    for n, it in enumerate(things):
+        await write(database, it, n)
+    async with node(database) as one:
+        await one.get(things[3])
+        with budget(statements=1):
+            numbers = await one.get_many([*things, things[0]])
+
+    assert numbers == [*range(20), 0]
+
+
+async def test_a_client_reads_what_it_wrote_and_what_it_was_shown_on_any_node(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database, running=True) as one, node(database) as other:
+        await other.get(it)
+        polling = asyncio.create_task(other.tail.run())
+        other.tail._poll_s = 3600.0
+        await other.tail.caught_up()
+        xid = await write(database, it, 2)
+        without = await other.get(it)
+        written = one.cache.token(one.cache.reading(), xid)
+        read_by_writer = await other.get(it, Token.parse(str(written)))
+
+        await write(database, it, 3)
+        await one.tail.caught_up()
+        reading = one.cache.reading()
+        shown = await one.get_many([it], reading)
+        read_by_reader = await other.get(it, one.cache.token(reading))
+        polling.cancel()
+
+    assert without == 1
+    assert read_by_writer == 2
+    assert (shown, read_by_reader) == ([3], 3)
+
+
+async def test_a_token_of_a_time_to_come_is_refused_and_one_of_another_epoch_asks_for_nothing(
+    database: Database,
+) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database, running=True) as one:
+        with pytest.raises(ValueError, match="time to come"):
+            await one.get(it, Token(one.tail.epoch, Snapshot(2**40, 2**40)))
+        assert await one.get(it, Token("1.1.1.1", Snapshot(2**40, 2**40))) == 1
+
+
+async def test_with_postgresql_down_old_values_are_served_and_marked_but_never_with_a_token(
+    database: Database,
+) -> None:
+    it, never_read = thing(), thing()
+    await write(database, it, 1)
+    async with node(database, lease_s=2.0) as one:
+        await one.get(it)
+        token = Token(one.tail.epoch, one.tail.floors.base)
+        one.clock.ahead_s = 60.0
+        one.loads.failure = DOWN
+        reading = one.cache.reading()
+
+        assert await one.get_many([it], reading) == [1]
+        assert reading.stale_age_s is not None
+        assert one.cache.counts()["numbers"].stale_served == 1
+        with pytest.raises(Problem) as refused:
+            await one.get(it, token)
+        assert refused.value.code is Code.UNAVAILABLE
+        with pytest.raises(Problem):
+            await one.get(never_read)
+
+        one.loads.failure = None
+        one.clock.ahead_s = 120.0
+        reading = one.cache.reading()
+        assert await one.get_many([it], reading) == [1]
+        assert reading.stale_age_s is None
+
+
+async def test_what_is_known_to_be_outdated_is_not_served_even_then(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        await one.get(it)
+        await write(database, it, 2)
+        await one.tail.poll()
+        one.loads.failure = DOWN
+
+        with pytest.raises(Problem):
+            await one.get(it)
+
+
+async def test_what_has_expired_is_loaded_again(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database, families=[Family("numbers", int, ttl_s=600.0, l1_ttl_s=30.0)], lease_s=1e6) as one:
+        await one.get(it)
+        one.clock.ahead_s = 31.0
+        await one.get(it)
+
+        assert len(one.loads.calls) == 2
+        assert one.cache.counts()["numbers"].expiries == 1
+
+
+async def test_a_value_is_loaded_before_it_expires_on_nobodys_budget(database: Database, budget: Budget) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database, lease_s=1e6, chance=lambda: 0.999) as one:
+        await one.get(it)
+        one.clock.ahead_s = NUMBERS.l1_ttl_s - 1
+        one.l1.entries[name_of(it)].expires_s = one.clock.now_s() + 1  # type: ignore[union-attr]
+        one.l1.entries[name_of(it)].throw_from_s = 0.0  # type: ignore[union-attr]
+        with budget(statements=0):
+            assert await one.get(it) == 1
+        await one.cache._flights.wait(name_of(it))
+
+        assert len(one.loads.calls) == 2
+        assert one.cache.counts()["numbers"].refreshes == 1
+        assert one.cache.counts()["numbers"].misses == 1
+
+
+async def test_another_history_drops_everything(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        await one.get(it)
+        epoch = one.tail.epoch
+        # A crash throws the statistics away; so does this.
+        await database.execute(sql("select pg_stat_reset_shared('archiver')"))
+        await one.tail.poll()
+        await one.get(it)
+
+        assert one.tail.epoch != epoch
+        assert len(one.loads.calls) == 2
+
+
+async def test_a_node_that_starts_knows_the_changes_of_the_window_before(database: Database) -> None:
+    it = thing()
+    xid = await write(database, it, 1)
+    async with node(database) as one:
+        assert xid in one.tail.floors.of(name_of(it))
+        assert one.tail.floors.known.sees(xid)
+
+
+async def test_a_commit_that_comes_late_is_seen_when_it_comes(database: Database) -> None:
+    it, other = thing(), thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        async with database.transaction() as slow:
+            await slow.execute(sql("update numbers set n = 2 where id = $1"), it)
+            await slow.fetchrow(LOG, it, "user")
+            await write(database, other, 1)
+            await one.get(it)
+            await one.tail.poll()
+            before = await one.get(it)
+        await one.tail.poll()
+
+        assert (before, await one.get(it)) == (1, 2)
+
+
+async def test_a_poll_that_fails_renews_nothing(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database, lease_s=2.0) as one:
+        since_s = one.tail.lease.since_s
+        one.tail._purges = _fails
+        await write(database, it, 2)
+        with pytest.raises(ZeroDivisionError):
+            await one.tail.poll()
+
+        assert one.tail.lease.since_s == since_s
+
+
+def _fails(_change: object) -> list[str]:
+    raise ZeroDivisionError
+
+
+async def test_a_failed_load_fails_everybody_who_waits_and_leaves_no_slot(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        one.loads.failure = ZeroDivisionError()
+        answers = await asyncio.gather(*(one.get(it) for _ in range(5)), return_exceptions=True)
+        one.loads.failure = None
+
+        assert [type(answer) for answer in answers] == [ZeroDivisionError] * 5
+        assert len(one.loads.calls) == 1
+        assert await one.get(it) == 1
+
+
+async def test_loads_at_once_are_capped_and_who_waits_too_long_is_told(database: Database) -> None:
+    things = [thing() for _ in range(3)]
+    for it in things:
+        await write(database, it, 1)
+    async with node(database, loads_max=2, load_wait_s=0.05) as one:
+        one.loads.open.clear()
+        asked = [asyncio.create_task(one.get(it)) for it in things]
+        done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        refused = [task.exception() for task in done]
+        one.loads.open.set()
+
+        assert [type(error) for error in refused] == [Problem]
+        assert [await task for task in waiting] == [1, 1]
+        assert len(one.loads.calls) == 2
+
+
+async def test_families_keep_their_keys_apart(database: Database) -> None:
+    it: UUID = thing()
+    await write(database, it, 1)
+    async with node(database, families=[NUMBERS, Family("other", int, ttl_s=1.0, l1_ttl_s=1.0)]) as one:
+        await one.get(it)
+
+        assert one.cache.counts()["numbers"].loads == 1
+        assert one.cache.counts()["other"].gets == 0
+        assert key_of(it).name in one.l1.entries  # type: ignore[union-attr]
