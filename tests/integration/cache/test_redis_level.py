@@ -1,0 +1,378 @@
+"""The level in Redis: shared, never believed further than its marker goes, and never waited for long."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.integration.cache.nodes import NUMBERS, Node, key_of, name_of, node, thing, write
+from tests.redis_server import RedisServer
+from yotei.cache.key import Value
+from yotei.cache.l2 import Fill, L2Unavailable, packed
+from yotei.cache.marker import Marker, may_fill
+from yotei.errors import Code, Problem
+from yotei.storage.change_log import Snapshot
+from yotei.storage.pool import Database
+
+
+@pytest.fixture
+async def it(database: Database) -> UUID:
+    """A thing whose number is 1."""
+    made = thing()
+    await write(database, made, 1)
+    return made
+
+
+@pytest.fixture
+async def pair(database: Database, redis_server: RedisServer) -> AsyncIterator[tuple[Node, Node]]:
+    """Two nodes that share a Redis."""
+    async with node(database, redis_server.unix_url) as one, node(database, redis_server.unix_url) as other:
+        yield one, other
+
+
+async def put(one: Node, it: UUID, n: int, snapshot: Snapshot) -> bool:
+    """A fill as some node may send it, however late; whether it was taken."""
+    assert one.l2 is not None
+    marker = await one.l2.marker(one.tail.epoch, 0)
+    if marker is None or not may_fill(snapshot, marker):
+        return False
+    value = Value(n, snapshot, 0.0, 2e9, 0.0)
+    fill = Fill(key_of(it), snapshot.xmin, packed(value, b"%c" % n, deflate_bytes_min=None), 60_000)
+    return await one.l2.fill(one.tail.epoch, marker, 0, [fill], 60_000) == 1
+
+
+async def stored(one: Node, it: UUID) -> Any:
+    assert one.l2 is not None
+    found = await one.l2.read(one.tail.epoch, [key_of(it)], lambda key, payload: one.cache._decoded(key, payload))
+    return found[name_of(it)].value.payload if found else None
+
+
+async def swept(one: Node, after_s: float = 400.0) -> None:
+    """Some time goes by, with polls; then the sweeper has its turn."""
+    one.clock.ahead_s += 7.0
+    await one.tail.poll()
+    one.clock.ahead_s += after_s
+    await one.tail.poll()
+    await one.sweeper.turn()
+
+
+async def test_what_one_node_has_loaded_another_one_finds(pair: tuple[Node, Node], it: UUID) -> None:
+    one, other = pair
+    await one.get(it)
+    await one.filled()
+
+    assert await other.get(it) == 1
+    assert other.loads.calls == []
+    assert other.cache.counts()["numbers"].hits_l2 == 1
+
+
+async def test_many_keys_are_one_round_trip(pair: tuple[Node, Node], database: Database) -> None:
+    one, other = pair
+    things = [thing() for _ in range(50)]
+    for n, some in enumerate(things):
+        await write(database, some, n)
+    await one.get_many(things)
+    await one.filled()
+    assert other.l2 is not None
+    before = other.l2.round_trips
+
+    assert await other.get_many(things) == list(range(50))
+    assert other.l2.round_trips - before == 1
+
+
+async def test_a_miss_of_all_levels_is_two_round_trips_before_its_answer(pair: tuple[Node, Node], it: UUID) -> None:
+    one, _ = pair
+    assert one.l2 is not None
+    before = one.l2.round_trips
+
+    await one.get(it)
+
+    assert one.l2.round_trips - before == 2
+
+
+async def test_a_change_that_the_reader_knows_of_makes_the_stored_value_useless(
+    pair: tuple[Node, Node], database: Database, it: UUID
+) -> None:
+    one, other = pair
+    await one.get(it)
+    await one.filled()
+    await write(database, it, 2)
+    await other.tail.poll()
+
+    assert await other.get(it) == 2
+    assert other.cache.counts()["numbers"].purges == 1
+
+
+async def test_without_a_marker_nothing_is_filled(database: Database, redis_server: RedisServer, it: UUID) -> None:
+    async with node(database, redis_server.unix_url) as one:
+        redis_server.empty()
+        await one.get(it)
+        await one.filled()
+
+        assert await stored(one, it) is None
+        assert one.cache.counts()["numbers"].fills_refused == 1
+
+
+async def test_a_fill_older_than_the_marker_is_refused(pair: tuple[Node, Node], database: Database, it: UUID) -> None:
+    one, _ = pair
+    one.loads.open.clear()
+    reading = asyncio.create_task(one.get(it))
+    await one.loads.read.wait()
+    await write(database, it, 2)
+    await swept(one)
+    one.loads.open.set()
+    await reading
+    await one.filled()
+
+    assert await stored(one, it) is None
+
+
+async def test_a_fill_that_was_judged_by_another_marker_is_judged_anew(pair: tuple[Node, Node], it: UUID) -> None:
+    one, _ = pair
+    assert one.l2 is not None
+    there = await one.l2.marker(one.tail.epoch, 0)
+    assert there is not None
+    other = Marker(there.purged, there.since, "other")
+    fill = Fill(key_of(it), 10, b"m", 60_000)
+
+    assert await one.l2.fill(one.tail.epoch, other, 0, [fill], 60_000) == there
+
+
+async def test_a_late_fill_is_purged_before_the_marker_moves_past_it(
+    pair: tuple[Node, Node], database: Database, it: UUID
+) -> None:
+    one, _ = pair
+    old = one.tail.floors.known
+    await write(database, it, 2)
+    taken = await put(one, it, 1, old)
+    there = await stored(one, it)
+    await swept(one)
+
+    assert (taken, there) == (True, 1)
+    assert await stored(one, it) is None
+    assert not await put(one, it, 1, old)
+
+
+async def test_a_purge_leaves_what_has_seen_the_change(pair: tuple[Node, Node], database: Database, it: UUID) -> None:
+    one, _ = pair
+    xid = await write(database, it, 2)
+    await one.tail.poll()
+    await one.get(it)
+    await one.filled()
+    assert one.l2 is not None
+
+    assert await one.l2.purge(one.tail.epoch, [(name_of(it), xid)]) == 0
+    assert await stored(one, it) == 2
+    assert await one.l2.purge(one.tail.epoch, [(name_of(it), xid + 1)]) == 1
+    assert await stored(one, it) is None
+
+
+async def test_a_group_is_purged_by_one_key(pair: tuple[Node, Node], it: UUID) -> None:
+    one, _ = pair
+    await one.get(it)
+    await one.filled()
+    assert one.l2 is not None
+    before = await stored(one, it)
+
+    purged = await one.l2.purge(one.tail.epoch, [(key_of(it).group, 2**40)])
+
+    assert (before, purged) == (1, 1)
+    assert await stored(one, it) is None
+
+
+async def test_the_sweeper_purges_at_once_and_moves_the_marker_later(
+    database: Database, redis_server: RedisServer, it: UUID
+) -> None:
+    async with node(database, redis_server.unix_url) as one:
+        assert one.l2 is not None
+        assert await one.l2.take_turn(one.tail.epoch, one.sweeper._token, 5_000)
+        one.sweeper._has_turn = True
+        await one.get(it)
+        await one.filled()
+        before = await one.l2.marker(one.tail.epoch, 0)
+        await write(database, it, 2)
+        await one.tail.poll()
+        await one.sweeper._purge()
+        at_once = await stored(one, it), await one.l2.marker(one.tail.epoch, 0)
+        known = one.tail.floors.known
+        await swept(one)
+        after = await one.l2.marker(one.tail.epoch, 0)
+
+    assert at_once == (None, before)
+    assert before is not None and after is not None
+    assert after.purged == known != before.purged
+    assert after.since == before.since
+
+
+async def test_a_value_older_than_the_floors_is_believed_if_the_marker_has_passed_them(
+    database: Database, redis_server: RedisServer, it: UUID
+) -> None:
+    other = thing()
+    async with node(database, redis_server.unix_url) as one:
+        await one.get(it)
+        await one.filled()
+        await write(database, other, 1)
+        # The window goes by: the floors of both changes are forgotten, the base is after them.
+        await swept(one)
+        await swept(one)
+        one.tail.floors.advance(one.tail.floors.known, one.clock.now_s() + 1e6)
+        assert one.l1 is not None
+        one.l1.clear()
+        believed = await one.get(it)
+        loads = len(one.loads.calls)
+
+        one.l1.clear()
+        assert one.l2 is not None
+        await one.l2._redis.delete(one.l2._marker(one.tail.epoch, 0))
+        await one.get(it)
+
+    assert (believed, loads) == (1, 1)
+    assert len(one.loads.calls) == 2
+
+
+async def test_nobody_sweeps_while_another_one_does(pair: tuple[Node, Node]) -> None:
+    one, other = pair
+    assert one.l2 is not None and other.l2 is not None
+    epoch = one.tail.epoch
+
+    assert await one.l2.take_turn(epoch, "one", 5_000)
+    assert not await other.l2.take_turn(epoch, "other", 5_000)
+    assert await one.l2.take_turn(epoch, "one", 5_000)
+
+
+async def test_a_key_is_loaded_once_in_the_cluster(database: Database, redis_server: RedisServer, it: UUID) -> None:
+    url = redis_server.unix_url
+    async with (
+        node(database, url, running=True) as one,
+        node(database, url, running=True) as two,
+        node(database, url, running=True) as three,
+    ):
+        nodes = (one, two, three)
+        for each in nodes:
+            each.loads.open.clear()
+        asked = [asyncio.create_task(nodes[n % 3].get(it)) for n in range(150)]
+        await asyncio.wait(
+            [asyncio.create_task(each.loads.read.wait()) for each in nodes], return_when="FIRST_COMPLETED"
+        )
+        for each in nodes:
+            each.loads.open.set()
+        numbers = await asyncio.gather(*asked)
+
+    assert set(numbers) == {1}
+    assert sum(len(each.loads.calls) for each in nodes) == 1
+
+
+async def test_a_node_that_dies_while_it_loads_costs_the_time_of_its_claim(
+    database: Database, redis_server: RedisServer, it: UUID
+) -> None:
+    async with node(database, redis_server.unix_url, claim_s=0.2) as one:
+        assert one.l2 is not None
+        assert await one.l2.claim(one.tail.epoch, [name_of(it)], "gone", 200) == {name_of(it)}
+
+        assert await one.get(it) == 1
+        assert len(one.loads.calls) == 1
+
+
+async def test_what_another_release_has_stored_is_not_there(pair: tuple[Node, Node], it: UUID) -> None:
+    one, _ = pair
+    await one.get(it)
+    await one.filled()
+    assert one.l2 is not None
+    name = one.l2._name(one.tail.epoch, 0, name_of(it))
+    whole = await one.l2._redis.get(name)
+    for broken in (whole[:30], whole[:-1], whole[:36] + b"z" + whole[37:], b"0" * 37 + b"m\x90"):
+        await one.l2._redis.set(name, broken)
+        assert await stored(one, it) is None
+
+
+async def test_long_values_are_deflated(database: Database, redis_server: RedisServer, it: UUID) -> None:
+    async with node(database, redis_server.unix_url, deflate_bytes_min=1) as one:
+        await one.get(it)
+        await one.filled()
+        assert one.l2 is not None
+        found = await one.l2._redis.get(one.l2._name(one.tail.epoch, 0, name_of(it)))
+
+        assert found[36:37] == b"z"
+        assert await stored(one, it) == 1
+
+
+async def test_redis_that_is_gone_costs_nothing_but_loads_and_comes_back(
+    database: Database, tmp_path: Path, it: UUID
+) -> None:
+    with RedisServer(tmp_path) as server:
+        async with node(database, server.url, l1=False) as one:
+            await one.get(it)
+            await one.filled()
+            server.kill()
+            while_gone = [await one.get(it) for _ in range(10)]
+            assert one.l2 is not None
+            asked = one.l2.round_trips
+            await one.get(it)
+            left_alone = one.l2.round_trips == asked
+            server.start()
+            one.clock.ahead_s = 2.0
+            await one.sweeper.turn()
+            await one.get(it)
+            await one.filled()
+            loads = len(one.loads.calls)
+            after = await one.get(it)
+
+            assert while_gone == [1] * 10
+            assert left_alone
+            assert (after, len(one.loads.calls)) == (1, loads)
+
+
+async def test_redis_that_does_not_answer_is_waited_for_a_moment_only(
+    database: Database, tmp_path: Path, it: UUID
+) -> None:
+    with RedisServer(tmp_path) as server:
+        async with node(database, server.url, soft_s=0.05, hard_s=0.2) as one:
+            assert one.l2 is not None
+            server.pause()
+            with pytest.raises(L2Unavailable, match="in time"):
+                await one.l2.marker(one.tail.epoch, 0)
+            number = await one.get(it)
+            server.resume()
+
+            assert number == 1
+
+
+async def test_with_postgresql_down_what_redis_has_is_served_and_marked(
+    database: Database, redis_server: RedisServer, it: UUID
+) -> None:
+    async with node(database, redis_server.unix_url, lease_s=2.0) as one:
+        await one.get(it)
+        await one.filled()
+        assert one.l1 is not None
+        one.l1.clear()
+        one.clock.ahead_s = 60.0
+        one.loads.failure = Problem(Code.UNAVAILABLE, "down")
+        reading = one.cache.reading()
+
+        assert await one.get_many([it], reading) == [1]
+        assert reading.stale_age_s is not None
+
+
+async def test_epochs_do_not_see_each_other(pair: tuple[Node, Node], it: UUID) -> None:
+    one, _ = pair
+    await one.get(it)
+    await one.filled()
+    assert one.l2 is not None
+
+    assert await one.l2.read("another", [key_of(it)], one.cache._decoded) == {}
+    assert await one.l2.marker("another", 0) is None
+
+
+async def test_without_a_table_in_process_redis_serves_alone(
+    database: Database, redis_server: RedisServer, it: UUID
+) -> None:
+    async with node(database, redis_server.unix_url, l1=False, families=[NUMBERS]) as one:
+        await one.get(it)
+        await one.filled()
+        await one.get(it)
+
+        assert len(one.loads.calls) == 1
+        assert one.cache.counts()["numbers"].hits_l2 == 1
