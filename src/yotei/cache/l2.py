@@ -187,6 +187,7 @@ class L2:
         self._soft_s = soft_s
         self._connections = asyncio.Semaphore(connections_max)
         self._breaker = Breaker(failures_max=BREAKER_FAILURES_MAX, open_s=BREAKER_OPEN_S)
+        self._asking: set[asyncio.Future[Any]] = set()
         self._tags: dict[str, str] = {}
         self.round_trips = 0
         self.failures = 0
@@ -291,6 +292,10 @@ class L2:
         return bool(await self._call(lambda: self._redis.pexpire(name, ms)))
 
     async def close(self) -> None:
+        """What is still waited for, by nobody perhaps, is given up."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
         await self._redis.aclose()
 
     def _by_bucket(self, keys: Sequence[Key]) -> dict[int, list[Key]]:
@@ -332,9 +337,10 @@ class L2:
             raise L2Unavailable("left alone for a while")
         self.round_trips += 1
         task = asyncio.ensure_future(self._asked(command))
+        self._asking.add(task)
+        task.add_done_callback(self._answered)
         done, _ = await asyncio.wait({task}, timeout=self._soft_s)
         if not done:
-            task.add_done_callback(_forget)
             self._note_failure()
             raise L2Unavailable("no answer in time")
         try:
@@ -348,6 +354,11 @@ class L2:
     async def _asked(self, command: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
         async with self._connections:
             return await command()
+
+    def _answered(self, task: "asyncio.Future[Any]") -> None:
+        self._asking.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be waiting for it any more
 
     def _note_failure(self) -> None:
         self.failures += 1
@@ -376,7 +387,3 @@ def _marker(text: bytes | None) -> Marker | None:
 def _digits(xid: int) -> str:
     return f"{xid:020d}"
 
-
-def _forget(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled():
-        task.exception()
