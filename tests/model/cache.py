@@ -38,6 +38,7 @@ LEASE: Final = 2
 WINDOW: Final = 2
 FLOORS_MAX: Final = 2
 STATES_MAX: Final = 20_000_000
+KNOWN_MAX: Final = 200_000
 
 Content = frozenset[int]
 """The changes that a value holds, each by its own number (transaction ids are given out twice after a fail-over)."""
@@ -164,6 +165,7 @@ class Model:
         self.scope = scope
         self.rules = rules
         self._numbers: dict[Any, int] = {}
+        self._known: dict[int, tuple[Node, int, int]] = {}
 
     def start(self) -> World:
         empty = Snapshot(FIRST_XID, FIRST_XID)
@@ -333,30 +335,33 @@ class Model:
 
     def _polling(self, world: World, node: Node) -> Iterator[tuple[str, Node, World]]:
         """The answer of a poll comes in: of one that began so many ticks ago, and saw what there was since."""
-        known = node.floors.known
-        for ago in range(LEASE + 1):
-            for number, moment in enumerate(world.moments):
-                next_at = world.moments[number + 1].at if number + 1 < len(world.moments) else world.now
-                if ago < LEASE and next_at < world.now - ago:
-                    continue
-                since = self.rules.lease_from(world.now - ago, world.now)
-                label = f"has polled, {ago} ticks ago, up to {moment.snapshot}"
-                if moment.epoch < node.epoch:
-                    continue
-                if not self.rules.continues(str(node.epoch), str(moment.epoch)):
-                    lease = Lease(LEASE).renewed(since)
-                    yield label, Node(moment.epoch, self._floors(moment.snapshot, world.now), lease), world
-                    continue
-                # Polls of a node come one after the other.
-                if moment.epoch == node.epoch and not coherence.covers(moment.snapshot, known):
-                    continue
-                floors = copied(node.floors)
-                for other in world.moments[: number + 1]:
-                    is_there = other.epoch == moment.epoch or other.content <= moment.content
-                    if other.xid and is_there and self.rules.unread(known, moment.snapshot, other.xid):
-                        floors.raise_to(other.xid, [KEY])
-                floors.advance(moment.snapshot, world.now)
-                yield label, node._replace(floors=floors, lease=node.lease.renewed(since)), world
+        for number, moment in enumerate(world.moments):
+            after = self._polled(world, node, number)
+            if after is None:
+                continue
+            next_at = world.moments[number + 1].at if number + 1 < len(world.moments) else world.now
+            for ago in range(LEASE + 1):
+                if ago == LEASE or next_at >= world.now - ago:
+                    lease = after.lease.renewed(self.rules.lease_from(world.now - ago, world.now))
+                    yield f"has polled, {ago} ticks ago, up to {moment.snapshot}", after._replace(lease=lease), world
+
+    def _polled(self, world: World, node: Node, number: int) -> Node | None:
+        """The node that knows of that moment; None where it cannot come in any more."""
+        moment, known = world.moments[number], node.floors.known
+        if moment.epoch < node.epoch:
+            return None
+        if not self.rules.continues(str(node.epoch), str(moment.epoch)):
+            return Node(moment.epoch, self._floors(moment.snapshot, world.now), Lease(LEASE))
+        # Polls of a node come one after the other.
+        if moment.epoch == node.epoch and not coherence.covers(moment.snapshot, known):
+            return None
+        floors = copied(node.floors)
+        for other in world.moments[: number + 1]:
+            is_there = other.epoch == moment.epoch or other.content <= moment.content
+            if other.xid and is_there and self.rules.unread(known, moment.snapshot, other.xid):
+                floors.raise_to(other.xid, [KEY])
+        floors.advance(moment.snapshot, world.now)
+        return node._replace(floors=floors)
 
     def _serving(self, world: World, node: Node) -> Iterator[tuple[str, Node, World]]:
         """What is looked at and found usable is known to be complete as far as the floors go."""
@@ -404,7 +409,7 @@ class Model:
     # Worlds that differ in nothing that matters are one.
 
     def identity(self, world: World) -> tuple[int, ...]:
-        now, has_client = world.now, self.scope.client
+        now = world.now
         outside = (
             world.next_xid,
             world.commits,
@@ -414,19 +419,27 @@ class Model:
             world.token,
             world.must,
         )
-        nodes = tuple(
-            self._number(
-                (
-                    node.epoch,
-                    identity_of_floors(node.floors, now),
-                    min(now - node.lease.since_s, LEASE),
-                    node.l1 if has_client or node.l1 is None else (node.l1.content, node.l1.proven),
-                    node.step,
-                )
+        nodes = sorted(self._number_of(node, now) for node in world.nodes)
+        return (self._number(outside), self._number((world.redis, world.redis_replica)), *nodes)
+
+    def _number_of(self, node: Node, now: int) -> int:
+        known = self._known.get(id(node))
+        if known is not None and known[0] is node and known[1] == now:
+            return known[2]
+        l1 = node.l1
+        number = self._number(
+            (
+                node.epoch,
+                identity_of_floors(node.floors, now),
+                min(now - node.lease.since_s, LEASE),
+                l1 if self.scope.client or l1 is None else (l1.content, l1.proven),
+                node.step,
             )
-            for node in world.nodes
         )
-        return (self._number(outside), self._number((world.redis, world.redis_replica)), *sorted(nodes))
+        if len(self._known) > KNOWN_MAX:
+            self._known.clear()
+        self._known[id(node)] = (node, now, number)
+        return number
 
     def _number(self, part: Any) -> int:
         return self._numbers.setdefault(part, len(self._numbers))

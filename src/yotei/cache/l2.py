@@ -23,6 +23,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from redis.exceptions import NoScriptError, RedisError
 
+from yotei.cache import redis_client
 from yotei.cache.breaker import Breaker
 from yotei.cache.floors import Purge
 from yotei.cache.key import Key, Value
@@ -277,7 +278,7 @@ class L2:
         async def release() -> None:
             pipeline = self._redis.pipeline(transaction=False)
             for name in names:
-                pipeline.unlink(self._claim(epoch, name))
+                pipeline.execute_command("UNLINK", self._claim(epoch, name))  # a Cluster's has no own word for it
             await pipeline.execute()
 
         await self._call(release)
@@ -296,7 +297,7 @@ class L2:
         for task in self._asking:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
-        await self._redis.aclose()
+        await redis_client.close(self._redis)
 
     def _by_bucket(self, keys: Sequence[Key]) -> dict[int, list[Key]]:
         if self.buckets == 1:
@@ -386,4 +387,3 @@ def _marker(text: bytes | None) -> Marker | None:
 
 def _digits(xid: int) -> str:
     return f"{xid:020d}"
-

@@ -58,6 +58,14 @@ def connect(url: str, *, connections_max: int = 50, hard_s: float = 0.5) -> Any:
     raise ValueError("not a Redis URL: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
 
 
+async def close(client: Any) -> None:
+    """Of `connect`, with all that it has open: a client of Sentinel forgets the connections by which it asked for it."""
+    await client.aclose()
+    sentinel = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    if sentinel is not None:
+        await sentinel.aclose()
+
+
 def buckets(url: str) -> int:
     """Into how many parts the keys are divided: several where they are spread over servers."""
     return CLUSTER_BUCKETS if "+cluster" in urlsplit(url).scheme else 1
