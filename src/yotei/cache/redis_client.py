@@ -59,7 +59,7 @@ def connect(url: str, *, connections_max: int = 50, hard_s: float = 0.5) -> Any:
 
 
 async def close(client: Any) -> None:
-    """Of `connect`, with all that it has open: a client of Sentinel forgets the connections by which it asked for it."""
+    """With all that it has open: a client of Sentinel leaves those open by which it asked for the master."""
     await client.aclose()
     sentinel = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     if sentinel is not None:
