@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write lock clean
+.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write cache-model lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ bench: $(BIN)/.dev ## Micro-benchmarks as ratios, a table
 
 bench-write: $(BIN)/.dev ## Writes and bookings a second, beside the same rows by bare SQL
 	@$(BIN)/python bench/write.py
+
+cache-model: $(BIN)/.dev ## Explore the rules of the cache in every small world
+	@$(BIN)/python -m tests.model.cache
 
 lock: $(BIN)/.dev ## Write the lock files anew
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements/uv.in -o requirements/uv.txt

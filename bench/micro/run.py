@@ -20,7 +20,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.micro import encoding, execution, expansion, list_statement, loader
+from bench.micro import cache, encoding, execution, expansion, list_statement, loader
 
 ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = ROOT / "bench" / "results" / "micro.jsonl"
@@ -66,6 +66,7 @@ def rows(measured: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Row]:
         )
         for one in measured["execution"]
     ]
+    found += [("cache", str(one["case"]), _number(one["ratio"]), str(one["measured"])) for one in measured["cache"]]
     return found
 
 
@@ -106,6 +107,7 @@ def main() -> None:
         "list_statement": list_statement,
         "encoding": encoding,
         "execution": execution,
+        "cache": cache,
     }.items():
         measured[name] = room.run()
     for row in measured["expansion"]:

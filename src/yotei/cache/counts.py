@@ -4,12 +4,13 @@ import msgspec
 
 
 class Counts(msgspec.Struct):
-    """Since the process began. A get of a key ends as a hit of a level, or as a miss."""
+    """Since the process began. What is missed in process is a hit in Redis, a load, or waits for one of these."""
 
     gets: int = 0
+    """Of keys, the same one twice in a request counted once where it is missed."""
     hits_l1: int = 0
+    misses_l1: int = 0
     hits_l2: int = 0
-    misses: int = 0
     loads: int = 0
     """Keys that were asked from PostgreSQL."""
     loads_deduped: int = 0

@@ -106,7 +106,10 @@ class Entry:
 
 
 class L1:
-    """At most `entries_max` values of `bytes_max` bytes. A value larger than a twentieth of that is not taken in."""
+    """At most `entries_max` values of `bytes_max` bytes. A value larger than a twentieth of that is not taken in.
+
+    Who reads an entry of `entries` counts up its `reads`, to `READS_MAX`.
+    """
 
     __slots__ = (
         "_ghosts",
@@ -130,13 +133,6 @@ class L1:
         self._main: deque[Entry] = deque()
         self._small_bytes = 0
         self._ghosts: OrderedDict[str, object] = OrderedDict()
-
-    def get(self, name: str) -> Entry | None:
-        """Counts as a read; whether the entry may be served is another question."""
-        entry = self.entries.get(name)
-        if entry is not None and entry.reads < READS_MAX:
-            entry.reads += 1
-        return entry
 
     def put(self, fresh: Entry, now_s: float) -> None:
         """Takes it in, in the place of an entry of that name if there is one, and makes room."""

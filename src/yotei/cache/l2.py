@@ -101,9 +101,10 @@ class L2Unavailable(Exception):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """A value as it was found, with the marker that lay beside it at that moment; its payload is not decoded yet."""
+    """A value as it was found, with the length of its msgpack, and the marker that lay beside it at that moment."""
 
     value: Value
+    encoded_bytes: int
     marker: Marker | None
 
 
@@ -146,8 +147,8 @@ def packed(value: Value, payload: bytes, *, deflate_bytes_min: int | None) -> by
     return PLAIN + body
 
 
-def unpacked(stored: bytes, decode: Callable[[Any], Any]) -> Value:
-    """Raises ValueError (msgspec's, zlib's) for what cannot be read: another release may have written it."""
+def unpacked(stored: bytes, decode: Callable[[Any], Any]) -> tuple[Value, int]:
+    """A value and the length of its msgpack. Raises ValueError for what another release may have written."""
     body: bytes | memoryview = memoryview(stored)[HEAD_LENGTH:]
     if stored[HEAD_LENGTH - 1 : HEAD_LENGTH] == DEFLATED:
         try:
@@ -155,13 +156,14 @@ def unpacked(stored: bytes, decode: Callable[[Any], Any]) -> Value:
         except zlib.error as error:
             raise ValueError("not deflated") from error
     found = _decoder.decode(body)
-    return Value(
+    value = Value(
         decode(found.payload),
         Snapshot(int(stored[:XMIN_LENGTH]), found.xmax, found.running),
         found.loaded_at_ms / 1000,
         found.expires_at_ms / 1000,
         found.recompute_us / 1_000_000,
     )
+    return value, len(body)
 
 
 class L2:
@@ -214,9 +216,10 @@ class L2:
             marker = _marker(answers[0])
             nonces = dict(zip(groups, answers[1 + len(part) :], strict=True))
             for key, stored in zip(part, answers[1 : 1 + len(part)], strict=True):
-                value = None if stored is None else _readable(key, stored, nonces.get(key.group), decode)
-                if value is not None:
-                    found[key.name] = Stored(value, marker)
+                if stored is not None:
+                    value = _readable(key, stored, nonces.get(key.group), decode)
+                    if value is not None:
+                        found[key.name] = Stored(*value, marker)
         return found
 
     async def fill(
@@ -366,13 +369,15 @@ class L2:
         self._breaker.failed(self._now_s())
 
 
-def _readable(key: Key, stored: bytes, group: bytes | None, decode: Callable[[Key, Any], Any]) -> Value | None:
+def _readable(
+    key: Key, stored: bytes, group: bytes | None, decode: Callable[[Key, Any], Any]
+) -> tuple[Value, int] | None:
     nonce = stored[XMIN_LENGTH : XMIN_LENGTH + NONCE_LENGTH]
     if nonce != (group[XMIN_LENGTH:] if group is not None else NO_GROUP):
         return None
     try:
         return unpacked(stored, lambda payload: decode(key, payload))
-    except (ValueError, msgspec.DecodeError):
+    except ValueError:  # msgspec's are of that kind
         return None
 
 

@@ -27,7 +27,7 @@ from yotei.cache.coherence import acceptable, joined
 from yotei.cache.counts import Counts
 from yotei.cache.flight import Flights
 from yotei.cache.key import Family, Key, Loaded, Value
-from yotei.cache.l1 import L1, Entry
+from yotei.cache.l1 import L1, READS_MAX, Entry
 from yotei.cache.l2 import L2, Fill, L2Unavailable, packed
 from yotei.cache.marker import may_fill, proven
 from yotei.cache.tail import Tail
@@ -45,7 +45,7 @@ CLAIM_PAUSE_S_MAX: Final = 0.05
 LOAD_FAILURES_MAX: Final = 5
 LOAD_OPEN_S: Final = 0.5
 RETRY_AFTER_S: Final = 1
-BYTES_PER_ENCODED_BYTE: Final = 5
+BYTES_PER_ENCODED_BYTE: Final = 3
 """What a payload of Structs takes in memory for each byte of its msgpack (`bench/micro/cache.py`)."""
 
 Load = Callable[[Sequence[Key], bool], Awaitable[Loaded]]
@@ -184,9 +184,10 @@ class Cache:
 
     def counts(self) -> dict[str, Counts]:
         """By family, since the process began."""
-        if self._l1 is not None:
-            for name, evictions in self._l1.evictions.items():
-                self._counts[name].evictions = evictions
+        for name, counts in self._counts.items():
+            counts.gets = counts.hits_l1 + counts.misses_l1
+            if self._l1 is not None:
+                counts.evictions = self._l1.evictions[name]
         return self._counts
 
     async def run(self) -> None:
@@ -204,40 +205,38 @@ class Cache:
     # The level in process.
 
     def _from_l1(self, reading: Reading, keys: Sequence[Key], found: dict[str, Any], load: Load) -> list[Key]:
-        """Puts what may be served into `found`; the rest comes back."""
-        l1, tail = self._l1, self._tail
+        """Puts what may be served into `found`; the rest comes back. This is the way that has to be short."""
+        lease, floors = self._tail.lease, self._tail.floors
         now_s = self._now_s()
-        if l1 is None or now_s - tail.lease.since_s >= tail.lease.lease_s:
-            for key in keys:
-                self._counts[key.family].gets += 1
+        if self._l1 is None or now_s - lease.since_s >= lease.lease_s:
             return list(dict.fromkeys(keys))
-        floors = tail.floors
-        version = floors.version
+        entry_of, version = self._l1.entries.get, floors.version
         missing: list[Key] = []
         for key in keys:
-            counts = self._counts[key.family]
-            counts.gets += 1
-            entry = l1.get(key.name)
+            entry = entry_of(key.name)
             if entry is None:
                 missing.append(key)
                 continue
             if entry.version != version and not entry.is_usable(floors):
-                counts.purges += 1
+                self._counts[key.family].purges += 1
                 missing.append(key)
                 continue
             if now_s >= entry.throw_from_s:
                 if now_s >= entry.fresh_until_s:
-                    counts.expiries += 1
+                    self._counts[key.family].expiries += 1
                     missing.append(key)
                     continue
                 self._throw(key, entry, now_s, load)
-            counts.hits_l1 += 1
-            reading.hits_l1 += 1
+            if entry.reads < READS_MAX:
+                entry.reads += 1
+            self._counts[key.family].hits_l1 += 1
             found[key.name] = entry.payload
-            reading.saw(entry.snapshot)
-        return list(dict.fromkeys(missing)) if len(missing) > 1 else missing
+            if reading.seen is not entry.snapshot:
+                reading.saw(entry.snapshot)
+        reading.hits_l1 += len(found)
+        return list(dict.fromkeys(missing)) if missing else missing
 
-    def _keep(self, key: Key, value: Value, arrived: Snapshot, size_bytes: int) -> None:
+    def _keep(self, key: Key, value: Value, arrived: Snapshot, encoded_bytes: int) -> None:
         """Into the process, as long as its family says; the floors were asked."""
         if self._l1 is None:
             return
@@ -255,7 +254,7 @@ class Cache:
             fresh_until_s=now_s + fresh_s,
             stale_until_s=now_s + (fresh_s if value.payload is None else left_s + self._stale_max_s),
             delta_s=early.delta_s(value.recompute_s, family.ttl_s),
-            size_bytes=size_bytes,
+            size_bytes=encoded_bytes * BYTES_PER_ENCODED_BYTE,
         )
         entry.proven = arrived
         self._l1.put(entry, now_s)
@@ -295,7 +294,7 @@ class Cache:
 
     async def _fetch(self, reading: Reading, missing: list[Key], found: dict[str, Any], load: Load) -> None:
         for key in missing:
-            self._counts[key.family].misses += 1
+            self._counts[key.family].misses_l1 += 1
         asked_s = self._now_s()
         for attempt in range(FLIGHTS_PER_GET_MAX):
             begun = [key for key in missing if key.name not in self._flights]
@@ -417,7 +416,7 @@ class Cache:
                 counts.purges += 1
                 left.append(key)
                 continue
-            self._keep(key, value, arrived, self._size_bytes(value.payload))
+            self._keep(key, value, arrived, there.encoded_bytes)
             if value.expires_at_s <= max(wall_s, newer_than_s):
                 counts.expiries += value.expires_at_s <= wall_s
                 left.append(key)
@@ -489,9 +488,6 @@ class Cache:
     def _decoded(self, key: Key, payload: Any) -> Any:
         return self._decoders[key.family].decode(payload)
 
-    def _size_bytes(self, payload: Any) -> int:
-        return len(self._encoder.encode(payload)) * BYTES_PER_ENCODED_BYTE
-
     # PostgreSQL.
 
     async def _load(
@@ -512,7 +508,7 @@ class Cache:
                 value = self._valued(key, payload, loaded.snapshot, loaded_at_s)
                 if epoch and self._is_usable(key, value.snapshot, turn):
                     encoded = self._encoder.encode(payload)
-                    self._keep(key, value, value.snapshot, len(encoded) * BYTES_PER_ENCODED_BYTE)
+                    self._keep(key, value, value.snapshot, len(encoded))
                     if payload is not None:
                         values.append((key, value, encoded))
                 self._counts[key.family].loads += 1

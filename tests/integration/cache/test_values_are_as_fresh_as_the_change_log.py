@@ -251,7 +251,7 @@ async def test_a_value_is_loaded_before_it_expires_on_nobodys_budget(database: D
 
         assert len(one.loads.calls) == 2
         assert one.cache.counts()["numbers"].refreshes == 1
-        assert one.cache.counts()["numbers"].misses == 1
+        assert one.cache.counts()["numbers"].misses_l1 == 1
 
 
 async def test_another_history_drops_everything(database: Database) -> None:
