@@ -484,7 +484,7 @@ SHORT: Final = (
     Scope("visibility", changes=2),
     Scope("hints and a replica", changes=2, hints=True, replica=True, open_writers=0),
     Scope("redis", changes=1, redis=True),
-    Scope("client", nodes=2, changes=1, client=True, open_writers=0),
+    Scope("client", changes=2, client=True, open_writers=0),
     Scope("fail-over", changes=1, fail_over=True),
 )
 """What is explored with every run of the tests."""
@@ -495,8 +495,8 @@ FULL: Final = (
     Scope("redis", changes=2, redis=True),
     Scope("redis that fails over", changes=2, redis=True, redis_replica=True, open_writers=0),
     Scope("redis and two nodes", nodes=2, changes=1, redis=True, open_writers=0),
-    Scope("client", nodes=2, changes=2, client=True, open_writers=0),
-    Scope("client and an open writer", nodes=2, changes=1, client=True),
+    Scope("client", nodes=2, changes=1, client=True, open_writers=0),
+    Scope("client and an open writer", changes=2, client=True),
     Scope("fail-over", changes=3, fail_over=True, open_writers=0),
     Scope("fail-over with redis", changes=2, fail_over=True, redis=True, open_writers=0),
     Scope("fail-over under a client", nodes=2, changes=1, client=True, fail_over=True, open_writers=0),

@@ -245,6 +245,8 @@ class Cache:
         fresh_s = min(left_s, family.l1_ttl_s)
         if value.payload is None:
             fresh_s = min(fresh_s, family.negative_ttl_s, self._tail.lease.lease_s)
+        if fresh_s <= 0 and value.payload is None:
+            return
         entry = Entry(
             key,
             value.payload,

@@ -24,6 +24,14 @@ class BaseStays(Floors):
         self.base = base
 
 
+class NotBlind(Floors):
+    """Drops what is too much, and says nothing."""
+
+    def advance(self, known: Snapshot, now_s: float) -> None:
+        self._is_blind = False
+        super().advance(known, now_s)
+
+
 class BaseRises(Floors):
     """Without asking a value to cover it."""
 
@@ -48,10 +56,9 @@ def proven_without_marker(snapshot: Snapshot, there: Marker | None, base: Snapsh
 
 VISIBILITY = Scope("visibility", changes=2)
 REPLICA = Scope("replica", changes=2, replica=True)
-REDIS = Scope("redis", changes=2, redis=True, open_writers=0)
+REDIS = Scope("redis", changes=1, redis=True, open_writers=0)
 CLIENT = Scope("client", changes=1, nodes=2, client=True, open_writers=0)
 HISTORY = Scope("history", changes=2, fail_over=True, open_writers=0)
-HISTORY_IN_REDIS = Scope("history", changes=2, fail_over=True, open_writers=0, redis=True)
 
 MUTANTS = {
     "no floors": (VISIBILITY, Rules(floors=NoFloors)),
@@ -63,6 +70,10 @@ MUTANTS = {
     ),
     "load result not checked": (VISIBILITY, Rules(acceptable=lambda **_: True)),
     "base not raised on eviction": (Scope("many floors", open_writers=0), Rules(floors=BaseStays)),
+    "too many floors dropped without a word": (
+        Scope("hints", hints=True, open_writers=0),
+        Rules(floors=NotBlind),
+    ),
     "value not asked to cover the base": (VISIBILITY, Rules(floors=BaseRises)),
     "marker moved before the second purge": (REDIS, Rules(steps=step_without_purges)),
     "marker and purge not in one step": (REDIS, Rules(purges_with_the_move=False)),
