@@ -77,8 +77,8 @@ cache-model: $(BIN)/.dev ## Explore the rules of the cache in every small world
 
 lock: $(BIN)/.dev ## Write the lock files anew
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements/uv.in -o requirements/uv.txt
-	@$(LOCK) pyproject.toml requirements/build.in -o requirements/run.txt
-	@$(LOCK) pyproject.toml requirements/build.in --extra dev -c requirements/run.txt -o requirements/dev.txt
+	@$(LOCK) pyproject.toml requirements/build.in --extra kafka -o requirements/run.txt
+	@$(LOCK) pyproject.toml requirements/build.in --extra kafka --extra dev -c requirements/run.txt -o requirements/dev.txt
 
 clean: ## Remove environments and caches; .data is kept
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tools build dist tests/audit/node_modules
