@@ -1,9 +1,10 @@
 #!/bin/sh
-# What the tests need beside the environment: PgBouncer, Redis, PostgreSQL 15, the oldest that is promised, and the
-# test-suite of graphql-core.
+# What the tests need beside the environment: PgBouncer, Redis, Kafka, PostgreSQL 15, the oldest that is promised, and
+# the test-suite of graphql-core.
 # Idempotent and quiet; says what it installs. As root it installs packages (no server of theirs is made or started),
-# else it unpacks PgBouncer and Redis into .tools/. Where something is not to be had it says so and succeeds: those
-# tests skip with that reason (and fail with CI=true), and where apt has no PostgreSQL 15 its tests are left out.
+# else it unpacks PgBouncer and Redis into .tools/; Kafka comes by Maven either way. Where something is not to be had it
+# says so and succeeds: those tests skip with that reason (and fail with CI=true), and where apt has no PostgreSQL 15
+# its tests are left out.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -97,6 +98,19 @@ if [ ! -x /usr/lib/postgresql/15/bin/postgres ]; then
         install_postgresql_15
     else
         without "no PostgreSQL 15, which only root can install"
+    fi
+fi
+kafka=.tools/kafka-$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' ops/kafka.xml)
+if [ ! -d "$kafka" ]; then
+    if ! command -v java >/dev/null 2>&1 || ! command -v mvn >/dev/null 2>&1; then
+        without "no Kafka, and no Java and Maven to get it with"
+    else
+        echo "test-tools: copying Kafka into $kafka"
+        rm -rf .tools/kafka-*
+        # Into its place only when all of it is there.
+        mvn --batch-mode --quiet --strict-checksums --file ops/kafka.xml dependency:copy-dependencies \
+            -DincludeScope=runtime -DoutputDirectory="$PWD/.tools/kafka-part" >/dev/null 2>&1 &&
+            mv .tools/kafka-part "$kafka" || without "Maven could not get Kafka"
     fi
 fi
 fetch_graphql_core
