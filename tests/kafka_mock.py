@@ -1,7 +1,7 @@
 """librdkafka's mock cluster: brokers that speak Kafka over TCP, inside of this process, with faults on demand.
 
-The library is the one in the wheel of confluent-kafka, called by ctypes (`rdkafka_mock.h`). Everything is in memory, and
-how fast it is says nothing about Kafka. Each broker can be put behind a port of ours, so that a proxy can be in between.
+The library is the one in the wheel of confluent-kafka, called by ctypes (`rdkafka_mock.h`). Everything is in memory,
+and how fast it is says nothing about Kafka. A broker can say that it is at a port of ours, where a proxy is.
 """
 
 import ctypes
@@ -14,14 +14,12 @@ from typing import Any, Final
 PRODUCER: Final = 0
 TEXT_BYTES: Final = 512
 
-# Protocol numbers (https names in the Kafka protocol guide): requests, and error codes that may be tried again.
+# Numbers of the Kafka protocol: requests, and error codes.
 PRODUCE: Final = 0
 FETCH: Final = 1
 LIST_OFFSETS: Final = 2
-METADATA: Final = 3
 NOT_LEADER_OR_FOLLOWER: Final = 6
-REQUEST_TIMED_OUT: Final = 7
-COORDINATOR_LOAD_IN_PROGRESS: Final = 14
+OFFSET_OUT_OF_RANGE: Final = 1
 TOPIC_AUTHORIZATION_FAILED: Final = 29
 KAFKA_STORAGE_ERROR: Final = 56
 

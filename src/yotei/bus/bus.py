@@ -6,11 +6,11 @@
     bus.send(Hint(epoch, xid, keys, now))
     await bus.close()
 
-The watchdog is an echo. Every transport brings a node its own messages too, so each node sends a small one, a beat, every
-`beat_s` and waits to hear it. The first echo makes a new link ready; when `BEATS_MISSED_MAX` beats have not come back the
-link is given up, whatever it says of itself. That finds a server that swallows everything, a subscription that was lost, a
-PgBouncer that cannot LISTEN and a partition of a topic that nobody reads, with one rule for all transports, and it measures
-the delay by one clock.
+The watchdog is an echo. Every transport brings a node its own messages too, so each node sends a small one, a beat,
+every `beat_s` and waits to hear it. The first echo makes a new link ready; when `BEATS_MISSED_MAX` beats have not come
+back the link is given up, whatever it says of itself. That finds a server that swallows everything, a subscription
+that was lost, a PgBouncer that cannot LISTEN and a partition of a topic that nobody reads, with one rule for all
+transports, and it measures the delay by one clock.
 
 While there is no link hints are dropped and counted, not kept: before a new one is there the others have polled.
 """
@@ -80,7 +80,7 @@ class Bus:
         self._beats_out: dict[int, float] = {}
         self._echo_ms: float | None = None
         self._is_lost = False
-        self._has_refused = False
+        self._is_reported = False
         self._sent = self._received = self._dropped = self._errors = self._rebuilds = 0
 
     @property
@@ -160,7 +160,7 @@ class Bus:
             link = await self._transport.connect(self._deliver)
         try:
             self._is_linked = True
-            self._has_refused = False
+            self._is_reported = False
             async with asyncio.TaskGroup() as both:
                 both.create_task(link.listen(), name="bus-listen")
                 both.create_task(self._send_queued(link), name="bus-send")
@@ -210,10 +210,7 @@ class Bus:
         try:
             message = decode(payload)
         except msgspec.DecodeError as error:
-            self._errors += 1
-            if not self._has_refused:  # once for a link: a stranger may send any number
-                self._has_refused = True
-                logger.warning("hint_refused", error=type(error).__name__, bytes=len(payload))
+            self._report("hint_refused", error)
             return
         if message.beat is not UNSET:
             if message.node == self._node:
@@ -237,8 +234,14 @@ class Bus:
             try:
                 handler(hint)
             except Exception as error:
-                self._errors += 1
-                logger.warning("hint_handler_failed", error=type(error).__name__, exc_info=error)
+                self._report("hint_handler_failed", error)
+
+    def _report(self, event: str, error: Exception) -> None:
+        """Counted always, logged once for a link: what comes in may be of any number."""
+        self._errors += 1
+        if not self._is_reported:
+            self._is_reported = True
+            logger.warning(event, error=type(error).__name__, exc_info=error)
 
     def _lag_ms(self) -> float | None:
         if not self._beats_out:

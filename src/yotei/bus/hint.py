@@ -56,7 +56,7 @@ _decoder: Final = msgspec.json.Decoder(Message)
 
 
 def encode(node: str, hint: Hint, *, bytes_max: int) -> list[bytes]:
-    """The messages that say it, none larger than `bytes_max`: one, a few with a part of the keys each, or one without."""
+    """The messages that say it, none larger than `bytes_max`: one; a few with some of the keys each; one without."""
     whole = _encoder.encode(_message(node, hint, hint.keys))
     if len(whole) <= bytes_max and len(hint.keys) <= KEYS_MAX:
         return [whole]
@@ -72,7 +72,7 @@ def encode_beat(node: str, number: int) -> bytes:
 
 
 def decode(payload: bytes) -> Message:
-    """Raises `msgspec.DecodeError` (also its `ValidationError`) for anything that is not a message within the bounds."""
+    """Raises `msgspec.DecodeError` for anything that is not a message within the bounds."""
     message = _decoder.decode(payload)
     if message.xid is not None and message.xid > XID_MAX:
         raise msgspec.ValidationError(f"expected a transaction id up to {XID_MAX}")

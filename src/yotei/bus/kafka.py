@@ -1,11 +1,11 @@
 """Hints over Kafka: one topic, which every instance reads whole.
 
-In a consumer group each message would reach one instance of many, so there is no group: all partitions are assigned, from
-their end on, and nothing is committed. A hint is ready to be heard once the position in every partition is known.
+In a consumer group each message would reach one instance of many, so there is no group: all partitions are assigned,
+from their end on, and nothing is committed. A link is made once the position in every partition is known.
 
 The address is `kafka://[user:password@]host[:port][,host[:port]…]`, or `kafkas://` for TLS, with these after a `?`:
 `sasl_mechanism` (PLAIN, which is the default, SCRAM-SHA-256 or SCRAM-SHA-512), `ssl_ca_certs`, `ssl_certfile` and
-`ssl_keyfile` (paths of PEM files). A topic that is missing is made, with one partition that keeps messages for a minute.
+`ssl_keyfile` (paths of PEM files). A topic that is missing is made: one partition, which keeps messages for a minute.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from yotei.bus.transport import CLOSE_TIMEOUT_S, Deliver, Link, LinkLost
 
@@ -108,8 +108,8 @@ class _KafkaLink:
         admin = AIOKafkaAdminClient(**self._client)
         try:
             await admin.start()
-            # -1 is the broker's own number of replicas.
-            topic = NewTopic(self._topic, 1, -1, topic_configs={"retention.ms": str(RETENTION_MS)})
+            # -1 is the broker's own number of replicas; aiokafka lets it through beside an assignment, if an empty one.
+            topic = NewTopic(self._topic, 1, -1, {}, {"retention.ms": str(RETENTION_MS)})
             for _, code, *_ in (await admin.create_topics([topic])).topic_errors:
                 if (error := for_code(code)) not in (TopicAlreadyExistsError, for_code(0)):
                     raise error

@@ -1,7 +1,7 @@
 """Hints over Redis: publish and subscribe (RESP PUBLISH, SUBSCRIBE).
 
-The address is redis-py's: `redis://[user:password@]host:port/0`, `rediss://` for TLS (`?ssl_ca_certs=…`), `unix://`. In a
-Redis Cluster any node will do: it passes messages on to all the others. Nothing is stored, so a memory limit and
+The address is redis-py's: `redis://[user:password@]host:port/0`, `rediss://` for TLS (`?ssl_ca_certs=…`), `unix://`.
+In a Redis Cluster any node will do: it passes messages on to all the others. Nothing is stored, so a memory limit and
 `allkeys-lru` mean nothing here.
 """
 
