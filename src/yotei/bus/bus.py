@@ -9,8 +9,8 @@
 The watchdog is an echo. Every transport brings a node its own messages too, so each node sends a small one, a beat,
 every `beat_s` and waits to hear it. The first echo makes a new link ready; when `BEATS_MISSED_MAX` beats have not come
 back the link is given up, whatever it says of itself. That finds a server that swallows everything, a subscription
-that was lost, a PgBouncer that cannot LISTEN and a partition of a topic that nobody reads, with one rule for all
-transports, and it measures the delay by one clock.
+that was lost and a partition of a topic that nobody reads, with one rule for all transports, and it measures the delay
+by one clock.
 
 While there is no link hints are dropped and counted, not kept: before a new one is there the others have polled.
 """
@@ -208,7 +208,7 @@ class Bus:
 
     def _deliver(self, payload: bytes) -> None:
         try:
-            message = decode(payload)
+            message = decode(payload, bytes_max=self._transport.payload_bytes_max)
         except msgspec.DecodeError as error:
             self._report("hint_refused", error)
             return

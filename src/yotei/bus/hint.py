@@ -71,9 +71,14 @@ def encode_beat(node: str, number: int) -> bytes:
     return _encoder.encode({"node": node, "beat": number})
 
 
-def decode(payload: bytes) -> Message:
+def decode(payload: bytes, *, bytes_max: int) -> Message:
     """Raises `msgspec.DecodeError` for anything that is not a message within the bounds."""
-    message = _decoder.decode(payload)
+    if len(payload) > bytes_max:
+        raise msgspec.DecodeError(f"expected at most {bytes_max} bytes")
+    try:
+        message = _decoder.decode(payload)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
     if message.xid is not None and message.xid > XID_MAX:
         raise msgspec.ValidationError(f"expected a transaction id up to {XID_MAX}")
     return message

@@ -1,7 +1,8 @@
 """Hints over PostgreSQL: one connection that listens to a channel and notifies it, a batch in one statement.
 
-Beside the pool, since LISTEN belongs to a session: the address must lead to the primary itself, or to a PgBouncer in
-session mode. Behind one in transaction mode nothing is ever heard, so the bus does not become ready.
+Beside the pool, since LISTEN belongs to a session: the address must lead to the primary itself. Behind PgBouncer in
+transaction mode LISTEN succeeds, and what is heard is what happens to come by: so a server that is not the one to which
+we connected is refused.
 """
 
 import asyncio
@@ -36,7 +37,9 @@ class PostgresTransport:
         link = _PostgresLink(connection, self._topic)
         try:
             connection.add_termination_listener(link.on_end)
-            await connection.execute(_SQL["without_waiting_for_disk"].sql)
+            # A pooler gives its clients process ids of its own.
+            if await connection.fetchval(_SQL["begin_session"].sql) != connection.get_server_pid():
+                raise LinkLost("a pooler is in between: bus.url has to lead to PostgreSQL itself")
             await connection.add_listener(self._topic, lambda *notified: deliver(str(notified[3]).encode()))
         except BaseException:
             await link.close()

@@ -41,7 +41,10 @@ class Transport(Protocol):
 
 
 def transport(name: TransportName, url: str, *, topic: str, timeout_s: float) -> Transport:
-    """The driver is imported here and not before: who does not use Kafka need not have aiokafka."""
+    """The driver is imported here and not before: who does not use Kafka need not have aiokafka.
+
+    Raises ValueError for an address that cannot be used, ModuleNotFoundError when the driver is not installed.
+    """
     match name:
         case "postgres":
             from yotei.bus.postgres import PostgresTransport

@@ -15,6 +15,8 @@ from uuid import uuid4
 import pytest
 
 from tests.conftest import PostgresFactory
+from yotei.bus.bus import Bus
+from yotei.bus.transport import transport
 from yotei.storage import migrate
 from yotei.storage.change_log import position_now, read_since
 from yotei.storage.maintenance import maintain
@@ -77,6 +79,25 @@ async def pooled_url(postgres: PostgresFactory, empty_database_url: str) -> Asyn
         yield f"postgresql://yotei@/{name}?host={folder}&port=6432"
         process.terminate()
         process.wait()
+
+
+async def test_a_bus_is_not_ready_behind_it(pooled_url: str, empty_database_url: str) -> None:
+    """LISTEN belongs to a session, which nobody has here: it succeeds, and then hears this and that."""
+
+    def made(url: str) -> Bus:
+        return Bus(transport("postgres", url, topic="t", timeout_s=2.0), queue_max=10, beat_s=0.1, timeout_s=2.0)
+
+    through, beside = made(pooled_url), made(empty_database_url)
+    for bus in (through, beside):
+        bus.start()
+    async with asyncio.timeout(30):
+        await beside.until_ready()
+        while through.stats.rebuilds < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    assert beside.ready and not through.ready
+    for bus in (through, beside):
+        await bus.close()
 
 
 async def open_through(url: str) -> Database:
