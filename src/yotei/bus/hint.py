@@ -22,6 +22,7 @@ XID_MAX: Final = 2**64 - 1
 
 Key = Annotated[str, Meta(max_length=KEY_CHARACTERS_MAX)]
 Keys = Annotated[tuple[Key, ...], Meta(max_length=KEYS_MAX)]
+Moment = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Hint(Struct, frozen=True):
@@ -45,10 +46,10 @@ class Message(Struct, frozen=True, rename={"document_keys": "Keys", "document_ti
     # msgspec bounds an integer within 64 bits with a sign; the upper bound is checked in `hint_of`.
     xid: Annotated[int, Meta(gt=0)] | None = None
     keys: Keys = ()
-    ts: datetime | None = None
+    ts: Moment | None = None
     beat: int | UnsetType = UNSET
     document_keys: Keys | UnsetType = UNSET
-    document_timestamp: datetime | UnsetType = UNSET
+    document_timestamp: Moment | UnsetType = UNSET
 
 
 _encoder: Final = msgspec.json.Encoder()
