@@ -1,8 +1,8 @@
 """What a hint costs: `send` itself, and the way to another node, over each transport. `python bench/bus.py`
 
-One hint at a time, the transports in turn within one run, so that the machine is as busy for one as for the other. Sender
-and receiver are in this process, every server is a real one behind the same kind of proxy (`tests/proxy.py`), which adds
-the same to each. Kafka is left out where there is none.
+One hint at a time, the transports in turn within one run, so that the machine is as busy for one as for the other.
+Sender and receiver are in this process, every server is a real one behind the same kind of proxy (`tests/proxy.py`),
+which adds the same to each. Kafka is left out where there is none.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Kafka's own kinds of failure, by librdkafka's cluster of three brokers and a topic of three partitions."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -135,6 +136,22 @@ async def test_one_broker_that_swallows_everything_is_noticed_though_the_others_
                 cluster.set_leader(TOPIC, partition, 2)
             await heard_again(sender, receiver)
             proxy.heal()
+
+
+async def test_a_bus_that_is_closed_at_any_moment_of_connecting_leaves_nothing(cluster: MockCluster) -> None:
+    """An answer every 0.1 s: connecting takes about a second, and is left in each of its steps."""
+    for broker in cluster.brokers:
+        cluster.set_round_trip(broker, 100)
+    before = asyncio.all_tasks()
+
+    for step in range(10):
+        bus = made(address(cluster))
+        bus.start()
+        await asyncio.sleep(0.05 + 0.1 * step)
+        await bus.close()
+        gc.collect()  # a connection that is lost sight of says so when it goes, which is an error here
+
+        assert asyncio.all_tasks() == before
 
 
 async def test_a_topic_of_many_partitions_is_read_whole(cluster: MockCluster) -> None:

@@ -66,6 +66,14 @@ def test_parts_are_as_full_as_they_can_be() -> None:
     assert all(2_000 - len('"event:000:full",') < size <= 2_000 for size in sizes[:-1])
 
 
+def test_a_hint_that_needs_more_messages_than_the_bound_is_one_without_keys() -> None:
+    fill_one = tuple(f"{number:0150}" for number in range(6))  # 153 bytes each, with quotes and comma
+    room = 1_000
+
+    assert len(encode("n", Hint("e", 1, fill_one * PARTS_MAX), bytes_max=room)) == PARTS_MAX
+    assert arrived(encode("n", Hint("e", 1, (*fill_one * PARTS_MAX, "k" * 150)), bytes_max=room)) == [Hint("e", 1)]
+
+
 def test_a_key_that_fits_in_no_message_makes_the_hint_a_call_to_look_at_the_log() -> None:
     keys = ("a", "k" * KEY_CHARACTERS_MAX, "k" * (KEY_CHARACTERS_MAX + 1))
 
