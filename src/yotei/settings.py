@@ -21,11 +21,6 @@ from msgspec import Meta
 ENVIRONMENT_PREFIX: Final = "YOTEI_"
 CONFIG_VARIABLE: Final = "YOTEI_CONFIG"
 DEFAULT_FILE: Final = Path("yotei.toml")
-BUS_SCHEMES: Final = {
-    "postgres": ("postgresql", "postgres"),
-    "redis": ("redis", "rediss", "unix"),
-    "kafka": ("kafka", "kafkas"),
-}
 MASK: Final = "********"
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 _KUBERNETES: Final = re.compile(
@@ -224,35 +219,6 @@ class BookingSettings(Section, frozen=True):
     ] = 600
 
 
-class BusSettings(Section, frozen=True):
-    transport: Annotated[
-        Literal["none", "postgres", "redis", "kafka"],
-        Meta(description="What carries hints between nodes; with none they learn of changes by their next poll."),
-    ] = "postgres"
-    url: Annotated[
-        str | None,
-        Meta(
-            description="postgresql://, redis:// (rediss://) or kafka:// (kafkas://) address; for postgres the default "
-            "is `database.url`. It leads to the server itself: LISTEN does not go through PgBouncer."
-        ),
-    ] = None
-    topic: Annotated[
-        str, Meta(pattern=r"^[A-Za-z0-9._-]{1,63}$", description="Channel of PostgreSQL and Redis, topic of Kafka.")
-    ] = "cache.invalidate"
-    queue_max: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Hints that may wait to be sent; more are dropped and counted.")
-    ] = 1_000
-    beat_s: Annotated[
-        float,
-        Meta(
-            ge=0.1, le=60, description="How often a node sends itself a message; two that do not come back end a link."
-        ),
-    ] = 2.0
-    timeout_s: Annotated[
-        float, Meta(ge=0.1, le=60, description="How long connecting, or handing over hints, may take.")
-    ] = 2.0
-
-
 class LogSettings(Section, frozen=True):
     format: Annotated[
         Literal["auto", "console", "json"],
@@ -272,7 +238,6 @@ class Settings(Section, frozen=True):
     subscriptions: SubscriptionSettings = SubscriptionSettings()
     booking: BookingSettings = BookingSettings()
     change_log: ChangeLogSettings = ChangeLogSettings()
-    bus: BusSettings = BusSettings()
     log: LogSettings = LogSettings()
 
     def __post_init__(self) -> None:
@@ -285,22 +250,11 @@ class Settings(Section, frozen=True):
             raise ValueError("graphql.trusted_only: expected graphql.trusted_documents too")
         if self.change_log.keep_days * 86_400 <= self.change_log.transaction_max_s:
             raise ValueError("change_log.keep_days: expected more days than change_log.transaction_max_s")
-        self._check_bus()
         for network in self.server.trusted_proxies:
             try:
                 ipaddress.ip_network(network)
             except ValueError as error:
                 raise ValueError(f"server.trusted_proxies: expected addresses or networks, got {network!r}") from error
-
-    def _check_bus(self) -> None:
-        schemes = BUS_SCHEMES.get(self.bus.transport)
-        if schemes is None:
-            return
-        if self.bus.url is None:
-            if self.bus.transport != "postgres":
-                raise ValueError(f"bus.url: expected an address, since bus.transport is {self.bus.transport}")
-        elif urlsplit(self.bus.url).scheme not in schemes:
-            raise ValueError(f"bus.url: expected an address that starts with {' or '.join(f'{s}://' for s in schemes)}")
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -345,10 +299,9 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
 def masked(settings: Settings) -> dict[str, Any]:
     """The tree as plain values for people to read, without secrets."""
     tree: dict[str, Any] = msgspec.to_builtins(settings)
-    for section in ("database", "bus"):
-        url = tree[section]["url"]
-        if url is not None:
-            tree[section]["url"] = mask_url(url)
+    url = tree["database"]["url"]
+    if url is not None:
+        tree["database"]["url"] = mask_url(url)
     return tree
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from yotei.settings import MASK, BusSettings, DatabaseSettings, Settings, SettingsError, leaves, load, mask_url, masked
+from yotei.settings import MASK, DatabaseSettings, Settings, SettingsError, leaves, load, mask_url, masked
 
 
 def written(folder: Path, toml: str) -> Path:
@@ -118,12 +118,6 @@ def test_variables_of_others_are_not_ours() -> None:
         ("[database]\nurl = 'mysql://db'", "database.url: expected an address that starts with postgresql://"),
         ("[pool]\nacquire_timeout_s = 0", "pool.acquire_timeout_s: expected `float` > 0"),
         ("[limits]\npage_size_default = 600", "limits.page_size_default: expected at most limits.page_size_max"),
-        ("[bus]\ntransport = 'rabbit'", "bus.transport: invalid enum value 'rabbit'"),
-        ("[bus]\ntransport = 'kafka'", "bus.url: expected an address, since bus.transport is kafka"),
-        ("[bus]\ntransport = 'redis'\nurl = 'kafka://k'", "bus.url: expected an address that starts with redis://"),
-        ("[bus]\nurl = 'redis://r'", "bus.url: expected an address that starts with postgresql://"),
-        ("[bus]\ntopic = 'two words'", "bus.topic: expected `str` matching regex"),
-        ("[bus]\nbeat_s = 0", "bus.beat_s: expected `float` >= 0.1"),
         ("[log]\nlevel = 'loud'", "log.level: invalid enum value 'loud'"),
     ],
 )
@@ -182,8 +176,6 @@ def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
         "postgresql://db/yotei?password=s3cret",
         "postgresql://yotei@db/yotei?sslmode=require&password=s3cret&x=1",
         "postgresql://yotei@db/yotei?sslkey=k&sslpassword=s3cret",
-        "rediss://:s3cret@db:6379/0",
-        "kafka://yotei:s3cret@db:9092,other:9092?sasl_mechanism=SCRAM-SHA-512",
     ],
 )
 def test_no_password_is_shown(url: str) -> None:
@@ -202,8 +194,7 @@ def test_an_address_without_a_password_is_shown_as_it_is() -> None:
 
 
 def test_the_tree_that_people_read_is_masked_and_whole() -> None:
-    bus = BusSettings(transport="redis", url="redis://:s3cret@db/0")
-    shown = masked(Settings(database=DatabaseSettings(url="postgresql://yotei:s3cret@db/yotei"), bus=bus))
+    shown = masked(Settings(database=DatabaseSettings(url="postgresql://yotei:s3cret@db/yotei")))
 
     assert "s3cret" not in repr(shown)
     assert {f"{section}.{key}" for section, keys in shown.items() for key in keys} == {leaf.path for leaf in leaves()}

@@ -39,7 +39,7 @@ class PostgresTransport:
             connection.add_termination_listener(link.on_end)
             # A pooler gives its clients process ids of its own.
             if await connection.fetchval(_SQL["begin_session"].sql) != connection.get_server_pid():
-                raise LinkLost("a pooler is in between: bus.url has to lead to PostgreSQL itself")
+                raise LinkLost("a pooler is in between: the address of the bus has to lead to PostgreSQL itself")
             await connection.add_listener(self._topic, lambda *notified: deliver(str(notified[3]).encode()))
         except BaseException:
             await link.close()
