@@ -21,6 +21,7 @@ VERBS = (
     ("import",),
     ("export",),
     ("seed",),
+    ("plan",),
     ("backup",),
     ("restore",),
 )

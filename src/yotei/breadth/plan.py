@@ -65,14 +65,26 @@ class Repeat(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
 
 
+class Budget(msgspec.Struct, frozen=True):
+    """What a document may cost: statements of loads that do not write, and rows that are to be expected."""
+
+    statements_max: int
+    rows_max: int = ROWS_MAX
+
+
 class Explained(msgspec.Struct, frozen=True):
-    """A plan for people and for `extensions.plan`."""
+    """A plan for people and for `extensions.plan`. `reads` are the statements that count against a budget: those of
+    loads that do not write; where fields go one after the other, of the one that takes most."""
 
     operation: str
     statements: int
+    reads: int
     rows: int
     levels: tuple[tuple[LoadPlan, ...], ...]
     repeated: tuple[Repeat, ...]
+
+    def fits(self, budget: Budget) -> bool:
+        return self.reads <= budget.statements_max and self.rows <= budget.rows_max
 
     def text(self) -> str:
         """The plan on a screen."""
@@ -93,13 +105,6 @@ class Explained(msgspec.Struct, frozen=True):
             for one in self.repeated
         ]
         return "\n".join(lines)
-
-
-class Budget(msgspec.Struct, frozen=True):
-    """What a document may cost: statements of loads that do not write, and rows that are to be expected."""
-
-    statements_max: int
-    rows_max: int = ROWS_MAX
 
 
 class OverBudget(GraphQLError):
@@ -129,7 +134,7 @@ class Plan:
 
     @property
     def reads(self) -> int:
-        """Those of loads that do not write; where fields go one after the other, of the one that takes most."""
+        """Those that count against a budget; see Explained."""
         scopes = dict.fromkeys(range(len(self.selections)), 0)
         for batch in self.batches:
             scopes[batch.scope] += 0 if batch.load.writes else batch.statements
@@ -169,6 +174,7 @@ class Plan:
         return Explained(
             self.name,
             self.statements,
+            self.reads,
             min(sum(rows.get(batch, 0) for batch in self.batches), ROWS_MAX),
             tuple(map(tuple, levels)),
             self.repeated,

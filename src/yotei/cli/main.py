@@ -13,6 +13,7 @@ from yotei.cli.backup import backup_command, restore_command
 from yotei.cli.config import config_command
 from yotei.cli.ics import export_command, import_command
 from yotei.cli.migrate import migrate_command
+from yotei.cli.plan import plan_command
 from yotei.cli.run import run_command
 from yotei.cli.seed import seed_command
 from yotei.cli.token import token_group
@@ -44,6 +45,7 @@ for command in (
     import_command,
     export_command,
     seed_command,
+    plan_command,
     backup_command,
     restore_command,
 ):

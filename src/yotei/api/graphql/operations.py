@@ -80,13 +80,7 @@ class Operations:
         self._documents = Documents(
             schema.CORE,
             tokens_max=limits.graphql_tokens_max,
-            limits=bounds.Bounds(
-                limits.graphql_depth_max,
-                limits.graphql_aliases_max,
-                limits.graphql_root_fields_max,
-                limits.graphql_directives_max,
-                limits.graphql_directives_each_max,
-            ),
+            limits=bounds_of(limits),
             introspection=settings.introspection,
         )
 
@@ -204,6 +198,17 @@ class Operations:
         if prepared.plan.repeated and self.limits.strict_statements:
             extensions["repeated"] = prepared.plan.repeated
         return extensions
+
+
+def bounds_of(limits: LimitSettings) -> bounds.Bounds:
+    """How large a document may be."""
+    return bounds.Bounds(
+        limits.graphql_depth_max,
+        limits.graphql_aliases_max,
+        limits.graphql_root_fields_max,
+        limits.graphql_directives_max,
+        limits.graphql_directives_each_max,
+    )
 
 
 def budget_of(limits: LimitSettings) -> Budget:
