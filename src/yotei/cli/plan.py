@@ -33,9 +33,7 @@ def plan_command(config_file: Path | None, document: TextIO, variables: str | No
     click.echo(f"with the token {TOKEN_STATEMENTS + explained.statements} statements")
     budget = budget_of(limits)
     if not explained.fits(budget):
-        _refuse(
-            f"refused: at most {budget.statements_max} statements that read and {budget.rows_max:,} rows are given"
-        )
+        _refuse(f"refused: at most {budget.statements_max} statements that read and {budget.rows_max:,} rows are given")
 
 
 def _given(variables: str | None) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from strawberry.types.execution import ExecutionContext, ExecutionResult
 from yotei.api.graphql.context import Context
 from yotei.api.graphql.following import Following
 from yotei.api.graphql.mutations import batch, calendars, events, resources, tokens, users
+from yotei.api.graphql.node_ids import KINDS
 from yotei.api.graphql.query import Query
 from yotei.api.graphql.reading import Reading
 from yotei.api.graphql.scalars import SCALARS
@@ -67,7 +68,7 @@ class Execution(Protocol):
     async def answer(self) -> Answer: ...
 
 
-PLANNER: Final = planner(SCHEMA)
+PLANNER: Final = planner(SCHEMA, KINDS)
 EXECUTOR: Final = plugged(PLANNER, StrawberryGraphQLCoreExecutionContext)
 SCHEMA.execution_context_class = EXECUTOR
 

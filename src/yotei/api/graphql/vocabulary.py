@@ -14,7 +14,6 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from yotei.api.graphql.fields import LOADED, ROWS
-from yotei.api.graphql.node_ids import KINDS
 from yotei.breadth import Attribute, Field, Loaded, Planner, Pure
 
 SCALARS: Final = frozenset({"UUID", "DateTime", "Date"})
@@ -23,17 +22,18 @@ SUBSCRIBED: Final = Pure(lambda told, **_: told)
 """A field of a subscription: its value is what was told."""
 
 
-def planner(schema: strawberry.Schema) -> Planner:
-    """The planner of the schema; raises Unplannable, which names every field of which too little is said."""
+def planner(schema: strawberry.Schema, classes: Mapping[type, str]) -> Planner:
+    """The planner of the schema; raises Unplannable, which names every field of which too little is said. `classes` of
+    the domains stand for types of the schema that are behind an interface."""
     vocabulary: dict[str, dict[str, Field]] = {}
-    classes: dict[type, str] = dict(KINDS)
+    kinds = dict(classes)
     for name, type_ in schema.schema_converter.type_map.items():
         definition = type_.definition
         if isinstance(definition, StrawberryObjectDefinition) and not (definition.is_input or definition.is_interface):
             vocabulary[name] = dict(_fields(schema, definition))
             if definition.interfaces:
-                classes[definition.origin] = name
-    return Planner(schema._schema, vocabulary, strict=True, scalars=SCALARS, classes=classes)
+                kinds[definition.origin] = name
+    return Planner(schema._schema, vocabulary, strict=True, scalars=SCALARS, classes=kinds)
 
 
 def _fields(schema: strawberry.Schema, definition: StrawberryObjectDefinition) -> Mapping[str, Field]:
@@ -50,7 +50,8 @@ def _declared(schema: strawberry.Schema, field: StrawberryField) -> Field | None
     if field.base_resolver is None:
         return Attribute(field.python_name, field.metadata.get(ROWS, 1))
     function: Callable[..., Any] = field.base_resolver.wrapped_func  # type: ignore[assignment]  # bound by the library
-    if inspect.iscoroutinefunction(function) or field.base_resolver.info_parameter is not None:
+    resolver = field.base_resolver
+    if inspect.iscoroutinefunction(function) or resolver.info_parameter or resolver.parent_parameter is None:
         return None
     given = _given(schema, field)
     return Pure(function if not field.arguments else lambda source, **asked: function(source, **given(asked)))
