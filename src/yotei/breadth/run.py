@@ -75,7 +75,7 @@ class Run:
         self._waiting: list[tuple[Waiting, list[Awaitable[Any]]]] = []
         self._requests: dict[Batch, list[_Request]] = {}
         self._prepared: dict[Batch, Any] = {}
-        self._answers: list[_Answers] = []
+        self._answers: list[tuple[Load, Any, dict[Any, Any]]] = []
         self._sure = executor.is_awaitable is is_awaitable
 
     @property
@@ -607,17 +607,16 @@ class Run:
         groups: list[_Group] = []
         for together in batches:
             load, prepared = together[0].load, self._prepared[together[0]]
-            along = frozenset(chain.from_iterable(one.along for one in together))
-            groups.append(_Group(load, prepared, along, self._known(load, prepared, along), together, {}))
+            groups.append(_Group(load, prepared, self._known(load, prepared), together, {}))
         return groups
 
-    def _known(self, load: Load, prepared: Any, along: frozenset[Load] = frozenset()) -> dict[Any, Any]:
-        """What this execution was answered by that load with those arguments, when it was told to bring these."""
-        for one in self._answers:
-            if one.load is load and one.along == along and one.prepared == prepared:
-                return one.answers
-        answers: dict[Any, Any] = {}
-        self._answers.append(_Answers(load, prepared, along, answers))
+    def _known(self, load: Load, prepared: Any) -> dict[Any, Any]:
+        """What this execution was answered by that load with those arguments."""
+        for one, arguments, answers in self._answers:
+            if one is load and arguments == prepared:
+                return answers
+        answers = {}
+        self._answers.append((load, prepared, answers))
         return answers
 
     async def _load(self, group: "_Group") -> None:
@@ -628,7 +627,8 @@ class Run:
                     f"{load.name} is asked for {len(keys)} keys at once; at most {load.keys_max} are taken."
                 )
             if load.brings:
-                brought: Brought = await load.load(self.executor.context_value, keys, group.prepared, group.along)
+                along = frozenset(group.batches[0].along)
+                brought: Brought = await load.load(self.executor.context_value, keys, group.prepared, along)
                 answers = brought.answers
                 for other, found in brought.along.items():
                     self._known(other, {}).update(found)
@@ -691,21 +691,11 @@ class _Shaping(NamedTuple):
     later: list[_Later]
 
 
-class _Answers(NamedTuple):
-    """What a load was answered so far, by key."""
-
-    load: Load
-    prepared: Any
-    along: frozenset[Load]
-    answers: dict[Any, Any]
-
-
 class _Group(NamedTuple):
     """Batches that turn out to be the same load with the same arguments."""
 
     load: Load
     prepared: Any
-    along: frozenset[Load]
     answers: dict[Any, Any]
     batches: list["Batch"]
     wanted: dict[Any, None]

@@ -1,6 +1,12 @@
 """What comes with another load, and what stands in for one, costs nothing."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import build_schema
+
 from tests.unit.breadth.shop import Shops, data, executor
+from yotei.breadth import Brought, Field, Load, Loaded, Planner, Pure
 
 
 async def test_a_load_is_told_what_it_is_to_bring_along() -> None:
@@ -116,3 +122,53 @@ async def test_below_what_came_along_nothing_else_does() -> None:
     await shops.ask("{ shop(id: 1) { shelf { editor { rival { name } } } } }")
 
     assert [(name, keys) for name, keys, _ in shops.loaded] == [("shelf", (1,))]
+
+
+async def test_loads_of_one_kind_bring_the_same_along_at_every_level() -> None:
+    schema = build_schema("type Query { one: Node } type Node { id: Int!, next: Node, tag: String }")
+    told: list[tuple[str, tuple[int, ...]]] = []
+
+    async def tags(_: Any, keys: Sequence[int], __: Any) -> list[str]:
+        raise AssertionError("they are brought along")
+
+    async def nodes(_: Any, keys: Sequence[int], __: Any, wanted: frozenset[Load]) -> Brought:
+        told.extend((one.name, tuple(keys)) for one in wanted)
+        return Brought(keys, {one: {key: f"tag {key}" for key in keys} for one in wanted})
+
+    tag = Load("tag", tags)
+    node = Load("node", nodes, brings=frozenset({tag}))
+    vocabulary: dict[str, dict[str, Field]] = {
+        "Query": {"one": Loaded(node, lambda *_: 1)},
+        "Node": {
+            "id": Pure(lambda one: one),
+            "next": Loaded(node, lambda one, _, __: one),
+            "tag": Loaded(tag, lambda one, _, __: one),
+        },
+    }
+    asked = executor(Planner(schema, vocabulary, strict=True), "{ one { id next { tag } } }")
+
+    answer = await asked.answer()
+
+    assert data(answer) == {"one": {"id": 1, "next": {"tag": "tag 1"}}}
+    assert told == [("tag", (1,))]
+
+
+async def test_a_load_that_brings_itself_has_answered_what_its_answers_ask_of_it() -> None:
+    schema = build_schema("type Query { one: Node } type Node { name: String }")
+    asked: list[tuple[int, ...]] = []
+
+    async def nodes(_: Any, keys: Sequence[int], __: Any) -> list[int]:
+        asked.append(tuple(keys))
+        return list(keys)
+
+    node = Load("node", nodes, brings_itself=True)
+    vocabulary: dict[str, dict[str, Field]] = {
+        "Query": {"one": Loaded(node, lambda *_: 1)},
+        "Node": {"name": Loaded(node, lambda one, _, __: one, value=lambda one, _: f"node {one}")},
+    }
+    executed = executor(Planner(schema, vocabulary, strict=True), "{ one { name } }")
+
+    answer = await executed.answer()
+
+    assert (data(answer), executed.plan.statements) == ({"one": {"name": "node 1"}}, 1)
+    assert asked == [(1,)]
