@@ -1,24 +1,47 @@
 """The GraphQL door alone, in front of a real database."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import AsyncExitStack
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+import structlog
 from litestar import Litestar
 from litestar.datastructures import State
+from structlog.testing import LogCapture
 
 from tests.conftest import PostgresFactory
 from tests.integration.graphql.rows import Caller, Rows
 from tests.integration.graphql.streaming import Served, Servers, serving
-from yotei.api.graphql import door
+from yotei.api.graphql import door, operations
 from yotei.api.graphql.operations import Operations
 from yotei.api.problems import answer_problem
 from yotei.settings import GraphqlSettings, LimitSettings, SubscriptionSettings
 from yotei.storage.pool import Database
 
 Admit = Callable[[UUID], Awaitable[Caller]]
+
+
+@pytest.fixture
+def repeats(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
+    """What was logged of loads that a document runs more than once for one level."""
+    logged = LogCapture()
+    # Whatever the application has configured: others of this process may have.
+    every_level = structlog.make_filtering_bound_logger(0)
+    log = structlog.wrap_logger(structlog.ReturnLogger(), processors=[logged], wrapper_class=every_level)
+    monkeypatch.setattr(operations, "log", log)
+    return logged.entries
+
+
+@pytest.fixture(autouse=True)
+def nothing_repeats(repeats: list[MutableMapping[str, Any]], request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test whose documents repeat a load fails, unless it asks for `repeats` itself."""
+    yield
+    if "repeats" not in inspect.signature(request.function).parameters:
+        assert [(one["load"], one["fields"]) for one in repeats] == []
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Whatever a document of the schema asks for: it takes as many statements as its plan says, the same at 1, 10 and 500
 events, or it is refused by its plan before it runs."""
 
+from collections.abc import MutableMapping
 from itertools import islice
 from typing import Any
 
@@ -79,7 +80,7 @@ def is_exact(text: str, plan: Explained) -> bool:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_made_up_documents_take_the_statements_of_their_plans(
-    seed: int, rows: Rows, database: Database, admit: Admit, budget: Budget
+    seed: int, rows: Rows, database: Database, admit: Admit, budget: Budget, repeats: list[MutableMapping[str, Any]]
 ) -> None:
     worlds = [await world(rows, database, admit, events) for events in SIZES]
     executed = exact = 0
