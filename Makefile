@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write cache-model lock clean
+.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write cache-model bench-graphql lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ audit: $(BIN)/.dev tests/audit/node_modules/.package-lock.json ## Ask the GraphQ
 
 bench: $(BIN)/.dev ## Micro-benchmarks as ratios, a table
 	@$(BIN)/python bench/micro/run.py
+
+bench-graphql: $(BIN)/.dev ## GraphQL in memory beside Strawberry, end to end beside bare SQL
+	@$(BIN)/python -m bench.graphql
 
 bench-write: $(BIN)/.dev ## Writes and bookings a second, beside the same rows by bare SQL
 	@$(BIN)/python bench/write.py

@@ -117,7 +117,9 @@ async def fill(connection: Connection, size: Size, now: datetime) -> None:
         for step in sorted(takedown, key=lambda step: (step["place"] < 3, -step["place"], step["name"])):
             await connection.execute(step["put_back"])
     await _write_changes(connection, size)
+    await connection.execute("set statement_timeout = 0")
     await connection.execute("vacuum analyze")
+    await connection.execute("reset statement_timeout")
 
 
 def _inserts(size: Size, first: datetime) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def ways(database: Database, filled: Served) -> dict[str, Way]:
     async def statement() -> bytes:
         start, end = filled.month_start, filled.month_end
         asked: list[object] = [filled.owner_id, [filled.calendar_id], False, [], start, end, start, end]
-        row = await database.fetchrow(EVENTS["select_events"], *asked, read.ROWS_MAX)
+        row = await database.fetchrow(EVENTS["select_events"], *asked, read.ROWS_MAX, None, None, None, False)
         assert row is not None
         events: str = row["events"]
         return events.encode()

@@ -109,6 +109,7 @@ def select_events(
     events: Sequence[int] = (),
     start: datetime = MONTH_START,
     end: datetime = MONTH_END,
+    along: Sequence[UUID] | None = None,
 ) -> tuple[object, ...]:
     """The parameters in the order of `yotei.events.rows.select_events`."""
     return (
@@ -121,6 +122,10 @@ def select_events(
         start,
         end,
         10_000,
+        along,
+        along,
+        along,
+        False,
     )
 
 
