@@ -20,7 +20,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.micro import cache, encoding, execution, expansion, list_statement, loader
+from bench.micro import cache, encoding, execution, expansion, list_statement
 
 ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = ROOT / "bench" / "results" / "micro.jsonl"
@@ -39,10 +39,6 @@ def rows(measured: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Row]:
             statistics.median(ages),
             f"{statistics.median(each):.1f} us an instance",
         )
-    ]
-    found += [
-        ("loader", str(one["case"]), _number(one["ratio"]), f"{one['ours_us']} / {one['other_us']} us")
-        for one in measured["loader"]
     ]
     found += [
         (
@@ -103,7 +99,6 @@ def main() -> None:
     measured: dict[str, list[dict[str, object]]] = {}
     for name, room in {
         "expansion": expansion,
-        "loader": loader,
         "list_statement": list_statement,
         "encoding": encoding,
         "execution": execution,

@@ -7,7 +7,7 @@ the answer; no rules.
     failures    what a failure looks like in `errors`                   (GraphQL October 2021, 7.1.2)
     schema      the schema; `query` and `mutations` its roots, `types` its objects, `choices` its enums, `scalars`,
                 `connections` (Relay, Cursor Connections), `node_ids` (Relay, Object Identification)
-    reading     what one request reads by: the viewer, the bounds, a loader for each kind of thing
+    reading     what one request reads by: the viewer, the bounds, the moment
     writing     how one request writes: a transaction and a key for each mutation
     inputs      from the input of a mutation to the struct that its domain takes
     payloads    what every mutation answers; `user_errors`, refusals as data
