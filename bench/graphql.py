@@ -215,7 +215,7 @@ def application() -> ASGIApp:
         answer = await way(database, viewer.user_id, (UUID(asked["id"]), start, end))
         sized = (b"content-length", str(len(answer)).encode())
         kind = (b"content-type", b"application/json; charset=utf-8")
-        await send({"type": "http.response.start", "status": 200, "headers": [kind, sized]})  # type: ignore[typeddict-item]
+        await send({"type": "http.response.start", "status": 200, "headers": [kind, sized]})
         await send({"type": "http.response.body", "body": answer, "more_body": False})
 
     return served_by
@@ -225,7 +225,8 @@ async def _body(receive: Receive) -> bytes:
     body = b""
     while True:
         message: Mapping[str, Any] = await receive()
-        body += message.get("body", b"")
+        part: bytes = message.get("body", b"")
+        body += part
         if not message.get("more_body"):
             return body
 

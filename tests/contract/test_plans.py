@@ -231,6 +231,18 @@ async def test_what_a_list_shows_of_its_events_is_read_by_event(connection: Conn
     )
 
 
+async def test_what_events_bring_along_is_read_by_key(connection: Connection) -> None:
+    found = await plans(connection, EVENTS["select_events"], *select_events(3, calendars=[3], along=[user(5)]))
+
+    check(
+        found,
+        attendees_pkey=["event_id"],
+        reservations_event=["event_id"],
+        users_pkey=["id"],
+        calendars_pkey=["id"],
+    )
+
+
 async def test_a_list_of_ten_calendars_is_led_by_calendar_end_and_start_at_once(connection: Connection) -> None:
     calendars = [70 - 7 * n for n in range(10)]
 

@@ -1,7 +1,7 @@
 """What one execution holds: frames of columns, and how rows of the answer are made of them.
 
-A `Frame` is a selection with its sources and the columns of its fields, `Nested` a column of objects. Rows are made
-from the leaves up, a column at a time, of frames in which nothing failed.
+A `Frame` is a selection with its sources and the columns of its fields, `Nested` a column of objects. Where nothing
+failed, rows are made from the leaves up, a column at a time.
 """
 
 from itertools import count, islice

@@ -219,7 +219,17 @@ class Scheduling:
         for batch in self.batches:
             for standby in batch.standby:
                 standby.level = batch.level
+        self._bring_alike()
         return self.batches
+
+    def _bring_alike(self) -> None:
+        """Every load of one kind brings the same along: what was loaded once is not loaded again at another level."""
+        every = [*self.batches, *(one for batch in self.batches for one in batch.standby)]
+        along: dict[Load, set[Load]] = {}
+        for batch in every:
+            along.setdefault(batch.load, set()).update(batch.along)
+        for batch in every:
+            batch.along = along[batch.load]
 
     def _walk(self, selection: Selection, source: Source | None, scope: int) -> None:
         self._fields += len(selection.nodes)

@@ -21,7 +21,7 @@ with asked as materialized (
   select $1::uuid as viewer_id, $2::uuid[] as calendar_ids, $3::boolean as with_agenda, $4::uuid[] as event_ids,
          $5::timestamptz as start_time, $6::timestamptz as end_time, $7::timestamptz as wall_start, $8::timestamptz as wall_end,
          least($5, $7) as first, greatest($6, $8) as last, $9::integer as rows_max,
-         $13::boolean as with_exceptions
+         $10::uuid[] as people, $11::uuid[] as calendars, $12::uuid[] as resources, $13::boolean as with_exceptions
 ),
 member as materialized (
   select c.id, m.role, q.first, q.last
@@ -128,29 +128,31 @@ shown as (
 select pg_current_snapshot()::text as snapshot, (select rows from counted) as rows,
        (select coalesce(json_agg(c), '[]') from (select id, role from member) c)::text as calendars,
        (select coalesce(json_agg(s), '[]') from shown s)::text as events,
-       case when $10::uuid[] is not null then
+       case when (select people is not null from asked) then
          (select coalesce(json_agg(p), '[]')
           from (select u.id, u.name, case when u.erased_at is null then u.email end as email, u.avatar_url, u.tzid, u.working_hours,
                        u.is_admin, u.deactivated_at is null as is_active, u.version, u.created_at, u.updated_at
-                from users u
-                where u.id in (select unnest($10)
-                               union select e.organizer_id from listed e
-                               union select a.user_id from listed e join attendees a on a.event_id = e.id)) p)::text end as people,
-       case when $11::uuid[] is not null then
+                from (select unnest(people) as id from asked
+                      union select e.organizer_id from listed e
+                      union select a.user_id from listed e
+                            cross join lateral (select a.user_id from attendees a where a.event_id = e.id offset 0) a) k
+                cross join lateral (select u.* from users u where u.id = k.id offset 0) u) p)::text end as people,
+       case when (select calendars is not null from asked) then
          (select coalesce(json_agg(c), '[]')
           from (select c.id, c.name, c.description, c.color, c.tzid, c.personal_for is not distinct from m.user_id as is_personal, m.role,
                        c.version, c.created_at, c.updated_at
-                from (select unnest($11) as id union select id from member union select e.calendar_id from listed e) k
-                join calendar_members m on m.calendar_id = k.id and m.user_id = $1
+                from (select unnest(calendars) as id from asked union select id from member union select e.calendar_id from listed e) k
+                join calendar_members m on m.calendar_id = k.id and m.user_id = (select viewer_id from asked)
                 join calendars c on c.id = k.id and c.deleted_at is null) c)::text end as known_calendars,
-       case when $12::uuid[] is not null then
+       case when (select resources is not null from asked) then
          (select coalesce(json_agg(r), '[]')
           from (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
                        r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version
-                from resources r
-                where r.deleted_at is null
-                  and r.id in (select unnest($12)
-                               union select v.resource_id from listed e join reservations v on v.event_id = e.id)) r)::text end as resources
+                from (select unnest(resources) as id from asked
+                      union select v.resource_id from listed e
+                            cross join lateral (select v.resource_id from reservations v where v.event_id = e.id offset 0) v) k
+                cross join lateral (select r.* from resources r where r.id = k.id and r.deleted_at is null offset 0) r
+               ) r)::text end as resources
 
 -- name: answer_invitation
 -- One person's answer to an event that is there: touches one row of attendees (HOT), not the event. The share lock is on what
