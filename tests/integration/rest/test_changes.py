@@ -65,7 +65,7 @@ async def test_from_the_first_on_the_calendar_its_members_and_its_events_are_tol
     assert calendar["calendar"]["role"] == member["member"]["role"] == "OWNER"
     assert event["event"] == (await caller.get(f"/api/events/{event_id}")).json()
     assert (event["calendar"], event["member"], member["event"]) == (None, None, None)
-    assert statements(response) == 5
+    assert statements(response) == 4
 
 
 @pytest.mark.parametrize("count", [1, 10, 200])
