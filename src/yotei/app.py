@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -57,7 +58,11 @@ logger = structlog.get_logger()
 def application() -> ASGIApp:
     """What a worker process loads: the application with the settings in force."""
     _die_with_parent()
-    return build(settings.load(), alone=True)
+    app = build(settings.load(), alone=True)
+    # What is there by now stays for as long as the process: the collector need not go through it again and again.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def build(config: Settings, *, alone: bool = False) -> ASGIApp:

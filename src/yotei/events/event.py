@@ -44,7 +44,7 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     is_missed: bool
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """One row of `events` with all that is shown of it. Times of all-day and floating events are wall clock in UTC."""
 
     id: UUID
@@ -91,7 +91,7 @@ class Stored(msgspec.Struct, frozen=True):
         return self.all_day or self.floating
 
 
-class Attendee(msgspec.Struct, frozen=True):
+class Attendee(msgspec.Struct, frozen=True, gc=False):
     """Somebody invited; `user` is null for people outside the system."""
 
     email: str
@@ -128,7 +128,7 @@ class Access(Enum):
     BUSY = "busy"
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An event, or one instance of a series, as one viewer sees it.
 
     Where `access` is `busy` only the time is known: every field that could tell more is null, or empty. `start_time`

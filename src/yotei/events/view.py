@@ -1,6 +1,6 @@
 """From an occurrence to what one viewer is told of it, in the zone of the answer."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,8 @@ def seen(one: Occurrence[Stored], access: Access, zone: ZoneInfo) -> Event:
     event = one.event
     start, end = (on_wall(one.start, zone), on_wall(one.end, zone)) if event.on_wall_clock else (one.start, one.end)
     full = access is Access.FULL
-    resources = _resources(one)
+    bookings = _own(one)
+    resources = _resources(bookings)
     return Event(
         id=event.id,
         calendar_id=event.calendar_id,
@@ -52,7 +53,7 @@ def seen(one: Occurrence[Stored], access: Access, zone: ZoneInfo) -> Event:
         room_name=next((one.name for one in resources if one.kind == "ROOM"), None) if full else None,
         room_names=tuple(one.name for one in resources if one.kind == "ROOM") if full else None,
         booked_until=event.booked_until.astimezone(zone) if full and event.booked_until is not None else None,
-        missed=_missed(one, zone) if full else None,
+        missed=_missed(bookings, zone) if full else None,
         version=event.version if full else None,
         created_at=event.created_at if full else None,
         updated_at=event.updated_at if full else None,
@@ -69,29 +70,27 @@ def _attendee(one: Invitation) -> Attendee:
     return Attendee(one.email, one.name or one.user_name, one.response_status, one.is_optional, one.comment, user)
 
 
-def _resources(one: Occurrence[Stored]) -> tuple[EventResource, ...]:
-    """What this instance holds; a master that stands for its whole series names each resource once."""
-    held = {
-        booking.id: EventResource(booking.id, booking.name, booking.kind) for booking in _bookings(one, missed=False)
-    }
+def _resources(bookings: Sequence[Booking]) -> tuple[EventResource, ...]:
+    """What is held; a master that stands for its whole series names each resource once."""
+    held = {one.id: EventResource(one.id, one.name, one.kind) for one in bookings if not one.is_missed}
     return tuple(held.values())
 
 
-def _missed(one: Occurrence[Stored], zone: ZoneInfo) -> tuple[MissedBooking, ...]:
+def _missed(bookings: Sequence[Booking], zone: ZoneInfo) -> tuple[MissedBooking, ...]:
     return tuple(
-        MissedBooking(
-            booking.id,
-            booking.name,
-            booking.recurrence_id,
-            booking.start_time.astimezone(zone),
-            booking.end_time.astimezone(zone),
-        )
-        for booking in _bookings(one, missed=True)
+        [
+            MissedBooking(
+                one.id, one.name, one.recurrence_id, one.start_time.astimezone(zone), one.end_time.astimezone(zone)
+            )
+            for one in bookings
+            if one.is_missed
+        ]
     )
 
 
-def _bookings(one: Occurrence[Stored], *, missed: bool) -> Iterator[Booking]:
-    for booking in one.event.bookings:
-        is_own = one.recurrence_id is None or booking.recurrence_id in (None, one.recurrence_id)
-        if booking.is_missed is missed and is_own:
-            yield booking
+def _own(one: Occurrence[Stored]) -> Sequence[Booking]:
+    """Those of this instance, and of the whole series."""
+    bookings = one.event.bookings
+    if one.recurrence_id is None:
+        return bookings
+    return [booking for booking in bookings if booking.recurrence_id in (None, one.recurrence_id)]
