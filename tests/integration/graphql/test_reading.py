@@ -1,5 +1,6 @@
 """What the fields answer: the names of RFC-003, times in the zone that was asked for, pages, rooms."""
 
+from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,7 +67,9 @@ async def test_without_a_window_the_answer_is_the_current_month(rows: Rows, admi
     assert data["agendaConnection"]["window"]["start"] == datetime.now(UTC).strftime("%Y-%m-01T00:00:00Z")
 
 
-async def test_a_series_is_told_as_instances_or_once(rows: Rows, admit: Admit) -> None:
+async def test_a_series_is_told_as_instances_or_once(
+    rows: Rows, admit: Admit, repeats: list[MutableMapping[str, Any]]
+) -> None:
     owner = await rows.person()
     calendar = await rows.calendar(members={owner: "OWNER"})
     event = await rows.event(calendar, owner, rrule="FREQ=DAILY;COUNT=3")
@@ -86,6 +89,7 @@ async def test_a_series_is_told_as_instances_or_once(rows: Rows, admit: Admit) -
     assert {one["seriesId"] for one in found["instances"]} == {str(event)}
     assert found["last"] == [{"recurrenceId": "2026-11-26T09:00:00Z"}]
     assert found["masters"] == [{"rrule": "FREQ=DAILY;COUNT=3"}]
+    assert [one["fields"] for one in repeats] == [("calendar.last", "calendar.masters")]
 
 
 async def walk(caller: Caller, calendar: object, order: str, cursor_of_edge: int) -> list[tuple[str, str]]:
