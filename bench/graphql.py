@@ -320,6 +320,7 @@ async def _fill_more(filled: Served) -> UUID:
     """A token for whoever asks, and a calendar of theirs with many events in the month."""
     calendar_id = id_of(Kind.CALENDAR, 900_000)
     connection = await asyncpg.connect(filled.url)
+    await connection.execute("set statement_timeout = 0")
     await connection.execute(
         "insert into tokens (id, user_id, kind, token_hash, name, scopes) "
         "values (gen_random_uuid(), $1, 'USER', sha256($2::text::bytea), 'bench', array['read'])",

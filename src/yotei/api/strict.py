@@ -19,8 +19,11 @@ PREFIX: Final = "/api/"
 _NOT_FROM_THE_QUERY: Final = frozenset({"request", "state", "data"})
 
 
-def strict(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A guard of every route below `/api/`: Problem `invalid_request` or `unsupported_media_type`."""
+async def strict(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A guard of every route below `/api/`: Problem `invalid_request` or `unsupported_media_type`.
+
+    It waits for nothing: the framework would run it in a thread otherwise.
+    """
     if not connection.scope["path"].startswith(PREFIX):
         return
     known = _query_names(handler)
