@@ -17,8 +17,8 @@ from yotei.errors import Problem
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
-STATEMENTS_MAX: Final = 11
-"""SQL statements of one mutation at most: those of a writing request (`limits.write_statements_max`) but the token."""
+STATEMENTS_MAX: Final = 12
+"""SQL statements of one mutation at most, its key included; of what is selected of its payload beside."""
 KEY_STATEMENTS: Final = 2
 """How many of them an `idempotencyKey` takes."""
 
