@@ -147,3 +147,27 @@ def test_seed_refuses_a_database_that_holds_events(place: Place) -> None:
     said = refused(place, "seed", "--events", "200")
 
     assert said == ("yotei: the database holds events already: seeding needs one without any; nothing was changed\n")
+
+
+def test_a_plan_is_printed_without_a_database_and_refused_over_its_budget(place: Place) -> None:
+    small, large = place.folder / "small.graphql", place.folder / "large.graphql"
+    small.write_text("query Mine($with: Boolean!) { me { name } calendars @include(if: $with) { nodes { name } } }")
+    large.write_text("{ me { id } calendars { nodes { id } } tokens { id } resources { nodes { id } } }")
+    nowhere = {"YOTEI_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+
+    whole = done(place, "plan", str(small), **nowhere)
+    part = done(place, "plan", str(small), "--variables", '{"with": false}', **nowhere)
+    wider = done(place, "plan", str(large), YOTEI_LIMITS_GRAPHQL_STATEMENTS_MAX="5", **nowhere)
+
+    assert whole.splitlines()[0] == "query Mine: 2 statements, about 101 rows"
+    assert part.splitlines()[-1] == "with the token 2 statements"
+    assert wider.splitlines()[-1] == "with the token 5 statements"
+    assert "at most 3 statements" in refused(place, "plan", str(large))
+    assert "expected a JSON object" in refused(place, "plan", str(small), "--variables", "[1]")
+    assert "Cannot query field" in refused(place, "plan", _written(place, "{ mine }"))
+
+
+def _written(place: Place, document: str) -> str:
+    path = place.folder / "wrong.graphql"
+    path.write_text(document)
+    return str(path)
