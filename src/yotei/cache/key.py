@@ -1,10 +1,11 @@
 """What is cached: keys, their families, and values. Frozen; the same objects are handed to every reader."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
+from yotei.cache.coherence import taken
 from yotei.storage.change_log import Snapshot
 
 NAME_LENGTH_MAX: Final = 200
@@ -53,9 +54,26 @@ class Loaded(msgspec.Struct, frozen=True):
     """What a load function brings: payloads by name of key, all read by one statement under one snapshot.
 
     A key that was asked and is not in `payloads` does not exist; others may be in it, and are kept too. `snapshot`
-    comes from `coherence.taken`; `from_primary` is False where a replica answered.
+    comes from `coherence.taken`; `from_primary` is False where a replica answered. `is_exact` is False where more may
+    be seen than the snapshot says, which nobody could be told afterwards: then it is loaded from the primary.
     """
 
     payloads: Mapping[Key, Any]
     snapshot: Snapshot
     from_primary: bool = True
+    is_exact: bool = True
+
+    @classmethod
+    def of(cls, payloads: Mapping[Key, Any], snapshot_text: str, is_standby: bool) -> Self:
+        """By what the statement says of itself: `pg_current_snapshot()::text`, `pg_is_in_recovery()`.
+
+        A standby does not say which transactions are open, so while there are any it may show some of what lies
+        behind the oldest of them, and not the rest.
+        """
+        said = Snapshot.parse(snapshot_text)
+        return cls(
+            payloads,
+            taken(said, on_standby=is_standby),
+            from_primary=not is_standby,
+            is_exact=not is_standby or said.xmin == said.xmax,
+        )

@@ -13,17 +13,17 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
 
 from yotei.cache import early, lease
 from yotei.cache.breaker import Breaker
-from yotei.cache.coherence import acceptable, joined
+from yotei.cache.coherence import acceptable, covers, joined
 from yotei.cache.counts import Counts
 from yotei.cache.flight import Flights
 from yotei.cache.key import Family, Key, Loaded, Value
@@ -55,14 +55,45 @@ primary. No volatile functions, no locks, never within a transaction that writes
 _log = structlog.get_logger()
 
 
+class Used(NamedTuple):
+    """A value that a request was given: read under `snapshot`, known to be complete up to `proven`."""
+
+    key: Key
+    snapshot: Snapshot
+    proven: Snapshot
+
+
 class Reading:
-    """The reads of one request: what it has to see, what it has seen, and how it was answered."""
+    """The reads of one request: what it has to see, what it has seen, and how it was answered.
 
-    __slots__ = ("hits_l1", "hits_l2", "loads", "seen", "stale_age_s", "token", "turn")
+    `known` is what the node knew when it began: all that is used contains at least that.
+    """
 
-    def __init__(self, token: Token | None, turn: int) -> None:
+    __slots__ = (
+        "began_s",
+        "brought",
+        "hits_l1",
+        "hits_l2",
+        "known",
+        "loads",
+        "seen",
+        "stale_age_s",
+        "token",
+        "turn",
+        "used",
+        "xid",
+    )
+
+    def __init__(self, token: Token | None, turn: int, known: Snapshot, began_s: float) -> None:
         self.token = token
         self.turn = turn
+        self.known = known
+        self.began_s = began_s
+        self.used: list[Used] = []
+        self.brought: dict[str, _Arrival] = {}
+        """What the loads of this request brought along, for what it asks next."""
+        self.xid = 0
+        """The transaction that it has committed last."""
         self.seen: Snapshot | None = None
         self.hits_l1 = 0
         self.hits_l2 = 0
@@ -70,9 +101,13 @@ class Reading:
         self.stale_age_s: float | None = None
         """Age of the oldest value that was served although nobody vouches for it; None: there was none."""
 
-    def saw(self, snapshot: Snapshot) -> None:
-        if self.seen is not snapshot:
-            self.seen = snapshot if self.seen is None else joined(self.seen, snapshot)
+    def use(self, key: Key, snapshot: Snapshot, proven_: Snapshot) -> None:
+        self.used.append(Used(key, snapshot, proven_))
+        seen = self.seen
+        if seen is None:
+            self.seen = snapshot
+        elif seen is not snapshot and snapshot.xmax > seen.xmin:
+            self.seen = joined(seen, snapshot)
 
 
 class _Arrival(msgspec.Struct, frozen=True):
@@ -84,6 +119,8 @@ class _Arrival(msgspec.Struct, frozen=True):
     loaded_s: float | None = None
     from_primary: bool = False
     failure: Problem | None = None
+    along: "Mapping[str, _Arrival] | None" = None
+    """All that came by the same load, by name of key."""
 
 
 _Land = Callable[[str, _Arrival], None]
@@ -150,16 +187,17 @@ class Cache:
     # What a request asks.
 
     def reading(self, token: Token | None = None) -> Reading:
-        return Reading(token, self._tail.turn)
+        return Reading(token, self._tail.turn, self._tail.floors.known, self._now_s())
 
     async def begin(self, reading: Reading) -> None:
         """See at least what the client has seen. Problem `unavailable`; ValueError for a token nobody was given."""
         if reading.token is not None:
             await self._tail.reach(reading.token)
+            reading.turn, reading.known = self._tail.turn, self._tail.floors.known
 
-    def token(self, reading: Reading, xid: int = 0) -> Token | None:
+    def token(self, reading: Reading) -> Token | None:
         """What to hand back to the client: it has now seen this too, and written `xid`. None: there is nothing."""
-        tail, seen = self._tail, reading.seen
+        tail, seen, xid = self._tail, reading.seen, reading.xid
         if not tail.epoch or (seen is None and not xid):
             return reading.token
         if seen is None:
@@ -173,10 +211,38 @@ class Cache:
     async def get_many(self, reading: Reading, keys: Sequence[Key], load: Load) -> list[Any]:
         """The payloads in order; None is "no such thing". Raises what `load` raises, and Problem `unavailable`."""
         found: dict[str, Any] = {}
-        missing = self._from_l1(reading, keys, found, load)
+        if reading.brought:
+            keys_left = self._from_brought(reading, keys, found)
+            missing = self._from_l1(reading, keys_left, found, load) if keys_left else keys_left
+        else:
+            missing = self._from_l1(reading, keys, found, load)
         if missing:
             await self._fetch(reading, missing, found, load)
         return [found[key.name] for key in keys]
+
+    async def is_of_one_moment(self, reading: Reading, since: int) -> bool:
+        """Whether what was used from the place `since` on was all there at one moment; waits for a poll where it takes
+        that to know. Problem `unavailable` when that fails.
+
+        Values of one snapshot are. So are values that are complete up to what the node knows, none of which shows more:
+        each of them is then what a statement under that snapshot would have read.
+        """
+        used = reading.used[since:]
+        if self._are_of_one_moment(reading, used):
+            return True
+        await self._tail.caught_up()
+        return self._are_of_one_moment(reading, used)
+
+    def _are_of_one_moment(self, reading: Reading, used: Sequence[Used]) -> bool:
+        if reading.stale_age_s is not None:
+            return True  # it is marked, and outside of every promise
+        if all(one.snapshot == used[0].snapshot for one in used):
+            return True
+        floors = self._tail.floors
+        return reading.turn == self._tail.turn and all(
+            covers(floors.known, one.snapshot) and floors.usable(one.proven, one.key.name, one.key.group)
+            for one in used
+        )
 
     def apply(self, xid: int, names: Iterable[str]) -> None:
         """This node's own change, after its commit and before its answer."""
@@ -201,6 +267,20 @@ class Cache:
 
     async def close(self) -> None:
         await self._flights.close()
+
+    def _from_brought(self, reading: Reading, keys: Sequence[Key], found: dict[str, Any]) -> list[Key]:
+        """What this request's own loads brought along; the rest comes back."""
+        left = []
+        for key in keys:
+            arrival = reading.brought.get(key.name)
+            if arrival is None or not self._accepts(reading, key, arrival, reading.began_s):
+                left.append(key)
+                continue
+            assert arrival.value is not None
+            self._counts[key.family].misses_l1 += 1
+            found[key.name] = arrival.value.payload
+            reading.use(key, arrival.value.snapshot, arrival.proven or arrival.value.snapshot)
+        return left
 
     # The level in process.
 
@@ -231,9 +311,8 @@ class Cache:
                 entry.reads += 1
             self._counts[key.family].hits_l1 += 1
             found[key.name] = entry.payload
-            if reading.seen is not entry.snapshot:
-                reading.saw(entry.snapshot)
-        reading.hits_l1 += len(found)
+            reading.use(key, entry.snapshot, entry.proven)
+            reading.hits_l1 += 1
         return list(dict.fromkeys(missing)) if missing else missing
 
     def _keep(self, key: Key, value: Value, arrived: Snapshot, encoded_bytes: int) -> None:
@@ -314,7 +393,9 @@ class Cache:
                 if self._accepts(reading, key, arrival, asked_s):
                     assert arrival.value is not None
                     found[key.name] = arrival.value.payload
-                    reading.saw(arrival.value.snapshot)
+                    reading.use(key, arrival.value.snapshot, arrival.proven or arrival.value.snapshot)
+                    if arrival.along is not None:
+                        reading.brought.update(arrival.along)
                 else:
                     left.append(key)
             if not left:
@@ -506,6 +587,7 @@ class Cache:
                 loaded = await self._loaded(keys, load, from_primary or not tail.holds(loaded_s))
             for family in {key.family for key in keys}:
                 self._recompute_s[family] = early.smoothed_s(self._recompute_s.get(family), self._now_s() - loaded_s)
+            along: dict[str, _Arrival] = {}
             for key, payload in {**dict.fromkeys(keys), **loaded.payloads}.items():
                 value = self._valued(key, payload, loaded.snapshot, loaded_at_s)
                 if epoch and self._is_usable(key, value.snapshot, turn):
@@ -514,7 +596,9 @@ class Cache:
                     if payload is not None:
                         values.append((key, value, encoded))
                 self._counts[key.family].loads += 1
-                land(key.name, _Arrival(value, value.snapshot, turn, loaded_s, loaded.from_primary))
+                along[key.name] = _Arrival(value, value.snapshot, turn, loaded_s, loaded.from_primary)
+            for key in keys:
+                land(key.name, msgspec.structs.replace(along[key.name], along=along))
         finally:
             self._enqueue(_Filling(epoch, values, claimed))
 
@@ -524,6 +608,8 @@ class Cache:
         try:
             async with asyncio.timeout(self._load_s):
                 loaded = await load(keys, from_primary)
+                if not loaded.is_exact:
+                    loaded = await load(keys, True)
         except TimeoutError as error:
             self._breaker.failed(self._now_s())
             raise Problem(

@@ -158,7 +158,9 @@ async def test_a_client_reads_what_it_wrote_and_what_it_was_shown_on_any_node(da
         await other.tail.caught_up()
         xid = await write(database, it, 2)
         without = await other.get(it)
-        written = one.cache.token(one.cache.reading(), xid)
+        writing = one.cache.reading()
+        writing.xid = xid
+        written = one.cache.token(writing)
         read_by_writer = await other.get(it, Token.parse(str(written)))
 
         await write(database, it, 3)
