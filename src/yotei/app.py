@@ -23,6 +23,7 @@ from litestar.types import ASGIApp
 
 from yotei import settings
 from yotei.api import auth, description
+from yotei.api.edge import edge, provide_reads
 from yotei.api.graphql import door as graphql
 from yotei.api.graphql.operations import Operations
 from yotei.api.graphql.streams import Streams
@@ -36,6 +37,7 @@ from yotei.api.rate import Buckets, rate_limited
 from yotei.api.rest import batch, calendars, changes, events, history, resources, scheduling, search, tokens, users
 from yotei.api.strict import strict
 from yotei.api.writing import KEY, REPLAYED, provide_writing
+from yotei.caching import Caching
 from yotei.errors import Code, Problem
 from yotei.events import write as events_write
 from yotei.observe import log
@@ -70,10 +72,10 @@ def build(config: Settings, *, alone: bool = False) -> ASGIApp:
     # While the database is away it reports each attempt with a traceback; the requests tell it in a line each.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     log.configure(format=config.log.format, level=config.log.level)
-    app: ASGIApp = doors(config, alone=alone)
+    routed = doors(config, alone=alone)
     limits = config.limits
     app = rate_limited(
-        with_head(app),
+        edge(with_head(routed), routed.state),
         requests=Buckets(rate_per_s=limits.rate_per_s, burst=limits.rate_burst),
         refusals=Buckets(rate_per_s=limits.refused_per_s, burst=limits.refused_burst),
     )
@@ -103,7 +105,11 @@ def doors(config: Settings, *, alone: bool = False) -> Litestar:
             *graphql.routes(),
             *pages.ROUTES,
         ],
-        dependencies={"viewer": Provide(auth.provide_viewer), "writing": Provide(provide_writing)},
+        dependencies={
+            "reads": Provide(provide_reads),
+            "viewer": Provide(auth.provide_viewer),
+            "writing": Provide(provide_writing),
+        },
         guards=[strict],
         exception_handlers={Exception: answer_problem},
         state=State(
@@ -137,7 +143,10 @@ def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextMana
             transaction_max_s=config.change_log.transaction_max_s,
         )
         streams = Streams(config.subscriptions, tail)
-        app.state.database, app.state.streams = database, streams
+        caching = Caching(config, database) if config.cache.enabled else None
+        app.state.database, app.state.streams, app.state.caching = database, streams, caching
+        if caching is not None:
+            caching.start()
         if alone:
             _end_streams_first(streams, min(STREAMS_END_S_MAX, config.server.drain_s / 2))
         upkeep = [asyncio.create_task(task(database, config)) for task in (_maintain, _extend_bookings)]
@@ -151,6 +160,8 @@ def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextMana
             for task in upkeep:
                 task.cancel()
             await asyncio.gather(*upkeep, return_exceptions=True)
+            if caching is not None:
+                await caching.close()
             await database.close()
 
     return storage  # type: ignore[return-value]

@@ -21,6 +21,57 @@ from msgspec import Meta
 ENVIRONMENT_PREFIX: Final = "YOTEI_"
 CONFIG_VARIABLE: Final = "YOTEI_CONFIG"
 DEFAULT_FILE: Final = Path("yotei.toml")
+BUS_SCHEMES: Final = {
+    "postgres": ("postgresql", "postgres"),
+    "redis": ("redis", "rediss", "unix"),
+    "kafka": ("kafka", "kafkas"),
+}
+REDIS_SCHEMES: Final = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
+TTL_PROFILES: Final[dict[str, dict[str, int]]] = {
+    # Nothing goes out of date here: an entry ends with the change that makes it wrong, its TTL only bounds how long
+    # what nobody asks for takes room in Redis.
+    "long": {
+        "l1": 3_600,
+        "calendar_summary": 86_400,
+        "calendar_members": 86_400,
+        "calendar_events": 21_600,
+        "event_full": 21_600,
+        "event_attendees": 21_600,
+        "user_profile": 86_400,
+        "user_calendars": 86_400,
+        "user_invitations": 21_600,
+        "resource_profile": 86_400,
+        "resource_availability": 21_600,
+        "resource_directory": 86_400,
+        "token": 3_600,
+    },
+    # The table of RFC-003, and for what it does not name the time of its nearest neighbour.
+    "rfc-003": {
+        "l1": 30,
+        "calendar_summary": 600,
+        "calendar_members": 600,
+        "calendar_events": 300,
+        "event_full": 300,
+        "event_attendees": 120,
+        "user_profile": 1_800,
+        "user_calendars": 600,
+        "user_invitations": 300,
+        "resource_profile": 1_800,
+        "resource_availability": 60,
+        "resource_directory": 600,
+        "token": 60,
+    },
+}
+"""Seconds from load to reload of each family, and of any value within one process (`l1`)."""
+L1_ENTRIES: Final = {"long": 100_000, "rfc-003": 10_000}
 MASK: Final = "********"
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 _KUBERNETES: Final = re.compile(
@@ -219,6 +270,163 @@ class BookingSettings(Section, frozen=True):
     ] = 600
 
 
+Ttl = Annotated[int, Meta(ge=60, le=86_400)]
+
+
+class CacheSettings(Section, frozen=True):
+    enabled: Annotated[bool, Meta(description="Read through the cache; without it every read asks PostgreSQL.")] = True
+    ttl_profile: Annotated[
+        Literal["long", "rfc-003"],
+        Meta(
+            description="Where times to live, and `l1_entries_max`, come from when they are not set: long ones, since "
+            "what changes is purged at once, or those of RFC-003."
+        ),
+    ] = "long"
+    l1_entries_max: Annotated[
+        Annotated[int, Meta(ge=0, le=10_000_000)] | None,
+        Meta(description="Values that a worker keeps in process; 0: none. By default 100000, or 10000 with rfc-003."),
+    ] = None
+    l1_bytes_max: Annotated[
+        int, Meta(ge=1_048_576, le=68_719_476_736, description="Memory that they may take, by estimate.")
+    ] = 134_217_728
+    l1_ttl_s: Annotated[
+        Annotated[int, Meta(ge=1, le=86_400)] | None,
+        Meta(description="How long a value stays in process before Redis, or PostgreSQL, is asked again."),
+    ] = None
+    rendered_bytes_max: Annotated[
+        int, Meta(ge=0, le=68_719_476_736, description="Memory for answers as they were sent; 0: none are kept.")
+    ] = 67_108_864
+    rendered_ttl_s: Annotated[
+        int, Meta(ge=1, le=3_600, description="How long an answer is kept as it was sent, unless it changes before.")
+    ] = 60
+    negative_ttl_s: Annotated[
+        float, Meta(ge=0, le=10, description="How long it is remembered, in process, that there is no such thing.")
+    ] = 1.0
+    ttl_calendar_summary_s: Annotated[
+        Ttl | None, Meta(description="Time to live of a calendar's name and look, 60 to 86400.")
+    ] = None
+    ttl_calendar_members_s: Annotated[
+        Ttl | None, Meta(description="Time to live of who shares a calendar, 60 to 86400.")
+    ] = None
+    ttl_calendar_events_s: Annotated[
+        Ttl | None, Meta(description="Time to live of the events of a calendar in a month, 60 to 86400.")
+    ] = None
+    ttl_event_full_s: Annotated[Ttl | None, Meta(description="Time to live of one event, 60 to 86400.")] = None
+    ttl_event_attendees_s: Annotated[
+        Ttl | None, Meta(description="Time to live of the attendees of an event, 60 to 86400.")
+    ] = None
+    ttl_user_profile_s: Annotated[Ttl | None, Meta(description="Time to live of a person, 60 to 86400.")] = None
+    ttl_user_calendars_s: Annotated[
+        Ttl | None, Meta(description="Time to live of the calendars of a person, 60 to 86400.")
+    ] = None
+    ttl_user_invitations_s: Annotated[
+        Ttl | None, Meta(description="Time to live of where a person is invited in a month, 60 to 86400.")
+    ] = None
+    ttl_resource_profile_s: Annotated[Ttl | None, Meta(description="Time to live of a resource, 60 to 86400.")] = None
+    ttl_resource_availability_s: Annotated[
+        Ttl | None, Meta(description="Time to live of when a resource is taken on a day, 60 to 86400.")
+    ] = None
+    ttl_resource_directory_s: Annotated[
+        Ttl | None, Meta(description="Time to live of which resources there are, 60 to 86400.")
+    ] = None
+    ttl_token_s: Annotated[Ttl | None, Meta(description="Time to live of a token, 60 to 86400.")] = None
+    poll_ms: Annotated[
+        int, Meta(ge=10, le=1_000, description="How often a worker looks into the change log when no hint comes.")
+    ] = 100
+    lease_ms: Annotated[
+        int,
+        Meta(
+            ge=500,
+            le=10_000,
+            description="A worker that has not read the change log for so long asks PostgreSQL: bounds how old an answer "
+            "can be in any fault.",
+        ),
+    ] = 2_000
+    floor_window_s: Annotated[
+        int, Meta(ge=10, le=86_400, description="How far back a worker remembers what was changed.")
+    ] = 600
+    floors_max: Annotated[
+        int, Meta(ge=100, le=10_000_000, description="Changes that it remembers at most; with more, a shorter time.")
+    ] = 200_000
+    loads_max: Annotated[
+        Annotated[int, Meta(ge=1, le=500)] | None,
+        Meta(description="Loads from PostgreSQL of a worker at once; by default one less than it has connections."),
+    ] = None
+    load_wait_s: Annotated[
+        float, Meta(gt=0, le=60, description="How long a load waits for its turn before the request gets 503.")
+    ] = 2.0
+    load_s: Annotated[float, Meta(gt=0, le=600, description="How long a load may take.")] = 10.0
+    claim_s: Annotated[
+        float, Meta(gt=0, le=60, description="How long workers leave a key to the one that is loading it.")
+    ] = 2.0
+    stale_max_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="How long after its time to live a value may be served, marked stale, if PostgreSQL is down.",
+        ),
+    ] = 3_600
+
+    def ttl_s(self, family: str) -> int:
+        """Of one family, by setting or by profile."""
+        own: int | None = getattr(self, f"ttl_{family}_s")
+        return TTL_PROFILES[self.ttl_profile][family] if own is None else own
+
+
+class RedisSettings(Section, frozen=True):
+    url: Annotated[
+        str | None,
+        Meta(
+            description="redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster:// address of the "
+            "cache that workers share; without one each has its own."
+        ),
+    ] = None
+    prefix: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9._-]{1,63}$", description="What the names of its keys begin with.")
+    ] = "yotei"
+    soft_ms: Annotated[
+        int, Meta(ge=1, le=10_000, description="A request goes on without Redis when it has not answered by then.")
+    ] = 50
+    hard_ms: Annotated[
+        int, Meta(ge=10, le=60_000, description="A connection that has not answered by then is given up.")
+    ] = 500
+    connections_max: Annotated[int, Meta(ge=1, le=1_000, description="Connections of a worker.")] = 50
+    deflate_bytes_min: Annotated[
+        Annotated[int, Meta(ge=64, le=104_857_600)] | None,
+        Meta(description="Values of so many bytes and more are compressed."),
+    ] = None
+
+
+class BusSettings(Section, frozen=True):
+    transport: Annotated[
+        Literal["none", "postgres", "redis", "kafka"],
+        Meta(description="What carries hints between nodes; with none they learn of changes by their next poll."),
+    ] = "postgres"
+    url: Annotated[
+        str | None,
+        Meta(
+            description="postgresql://, redis:// (rediss://) or kafka:// (kafkas://) address; for postgres the default "
+            "is `database.url`. It leads to the server itself: LISTEN does not go through PgBouncer."
+        ),
+    ] = None
+    topic: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9._-]{1,63}$", description="Channel of PostgreSQL and Redis, topic of Kafka.")
+    ] = "cache.invalidate"
+    queue_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Hints that may wait to be sent; more are dropped and counted.")
+    ] = 1_000
+    beat_s: Annotated[
+        float,
+        Meta(
+            ge=0.1, le=60, description="How often a node sends itself a message; two that do not come back end a link."
+        ),
+    ] = 2.0
+    timeout_s: Annotated[
+        float, Meta(ge=0.1, le=60, description="How long connecting, or handing over hints, may take.")
+    ] = 2.0
+
+
 class LogSettings(Section, frozen=True):
     format: Annotated[
         Literal["auto", "console", "json"],
@@ -238,6 +446,9 @@ class Settings(Section, frozen=True):
     subscriptions: SubscriptionSettings = SubscriptionSettings()
     booking: BookingSettings = BookingSettings()
     change_log: ChangeLogSettings = ChangeLogSettings()
+    cache: CacheSettings = CacheSettings()
+    redis: RedisSettings = RedisSettings()
+    bus: BusSettings = BusSettings()
     log: LogSettings = LogSettings()
 
     def __post_init__(self) -> None:
@@ -250,11 +461,34 @@ class Settings(Section, frozen=True):
             raise ValueError("graphql.trusted_only: expected graphql.trusted_documents too")
         if self.change_log.keep_days * 86_400 <= self.change_log.transaction_max_s:
             raise ValueError("change_log.keep_days: expected more days than change_log.transaction_max_s")
+        self._check_cache()
+        self._check_bus()
         for network in self.server.trusted_proxies:
             try:
                 ipaddress.ip_network(network)
             except ValueError as error:
                 raise ValueError(f"server.trusted_proxies: expected addresses or networks, got {network!r}") from error
+
+    def _check_cache(self) -> None:
+        if self.cache.poll_ms * 2 > self.cache.lease_ms:
+            raise ValueError("cache.poll_ms: expected at most half of cache.lease_ms")
+        if self.cache.negative_ttl_s * 1_000 > self.cache.lease_ms:
+            raise ValueError("cache.negative_ttl_s: expected at most cache.lease_ms")
+        if self.redis.url is not None and urlsplit(self.redis.url).scheme not in REDIS_SCHEMES:
+            expected = ", ".join(f"{scheme}://" for scheme in REDIS_SCHEMES)
+            raise ValueError(f"redis.url: expected an address that starts with one of {expected}")
+        if self.redis.soft_ms > self.redis.hard_ms:
+            raise ValueError("redis.soft_ms: expected at most redis.hard_ms")
+
+    def _check_bus(self) -> None:
+        schemes = BUS_SCHEMES.get(self.bus.transport)
+        if schemes is None:
+            return
+        if self.bus.url is None:
+            if self.bus.transport != "postgres":
+                raise ValueError(f"bus.url: expected an address, since bus.transport is {self.bus.transport}")
+        elif urlsplit(self.bus.url).scheme not in schemes:
+            raise ValueError(f"bus.url: expected an address that starts with {' or '.join(f'{s}://' for s in schemes)}")
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -299,9 +533,10 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
 def masked(settings: Settings) -> dict[str, Any]:
     """The tree as plain values for people to read, without secrets."""
     tree: dict[str, Any] = msgspec.to_builtins(settings)
-    url = tree["database"]["url"]
-    if url is not None:
-        tree["database"]["url"] = mask_url(url)
+    for section in ("database", "redis", "bus"):
+        url = tree[section]["url"]
+        if url is not None:
+            tree[section]["url"] = mask_url(url)
     return tree
 
 

@@ -6,7 +6,9 @@
 asked itself. A load is one statement, whichever source it is given.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -23,6 +25,23 @@ MOMENT_ATTEMPTS_MAX: Final = 2
 UnitLoad = Callable[[Source, Sequence[Key]], Awaitable[Loaded]]
 """Loads these keys from that source by one statement, and what it brings along."""
 Answer = TypeVar("Answer")
+
+_current: ContextVar[Reading | None] = ContextVar("reading", default=None)
+
+
+def current_reading() -> Reading | None:
+    """Of the request that is being answered."""
+    return _current.get()
+
+
+@contextmanager
+def reading_of_request(reading: Reading) -> Iterator[None]:
+    """The block answers a request that reads by this."""
+    token = _current.set(reading)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 class Reads:

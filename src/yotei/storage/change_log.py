@@ -28,7 +28,7 @@ from asyncpg import Record
 
 from yotei.errors import Code, Problem
 from yotei.storage import statements
-from yotei.storage.pool import Source
+from yotei.storage.pool import Source, Transaction
 
 PAGE_SIZE_DEFAULT: Final = 10_000
 # A position younger than this cannot have been forgotten: partitions live for days.
@@ -209,6 +209,11 @@ async def read_scope_since(source: Source, position: Position, scope_id: UUID, *
     oldest = _taken_at(position) - timedelta(seconds=TRANSACTION_S_MAX)
     rows = await source.fetch(_SQL["read_scope_since"], *_reached(position), limit, scope_id, oldest)
     return _page(position, rows, limit)
+
+
+async def own_changes(transaction: Transaction, *, limit: int) -> tuple[Change, ...]:
+    """What a transaction has changed so far, in the order in which it did; `limit` rows at most."""
+    return _changes(await transaction.fetch_framed(_SQL["select_own_changes"], limit))
 
 
 def _taken_at(position: Position) -> datetime:

@@ -1,7 +1,8 @@
 """The gateway: every statement that Yotei sends goes through a `Database` or a `Transaction`, and is counted there.
 
 Each statement spends from the budget of its request (`observe.budget`) and is timed under its name. BEGIN and
-COMMIT are timed as `transaction.begin` and `transaction.commit`, but spend nothing: a budget counts what is asked.
+COMMIT are timed as `transaction.begin` and `transaction.commit`, but spend nothing: a budget counts what is asked. The
+same goes for the look at its own changes that a transaction takes before it commits (`Database.before_commit`).
 
 Settings of a session (time zone, time-outs) belong to the *role* (`prepare_role`), never to the connection: behind
 PgBouncer in transaction mode a connection is another one after each transaction. For the same reason nothing here
@@ -85,6 +86,8 @@ UNREACHABLE: Final = (
 )
 
 Answer = TypeVar("Answer")
+BeforeCommit = Callable[["Transaction"], Awaitable[Callable[[], None] | None]]
+"""Is called with each transaction when its work is done; what it returns is called when it is committed."""
 
 
 class DatabaseNotPrepared(Exception):
@@ -210,6 +213,11 @@ class Transaction:
         with self._meter.statement(statement.name):
             return await self._connection.fetchrow(statement.sql, *args)
 
+    async def fetch_framed(self, statement: Statement, *args: object) -> list[Record]:
+        """What belongs to the transaction itself and not to what was asked: timed, and spends nothing."""
+        with self._meter.frame(statement.name):
+            return await self._connection.fetch(statement.sql, *args)
+
     async def execute(self, statement: Statement, *args: object) -> str:
         """The command tag, as `UPDATE 1`."""
         with self._meter.statement(statement.name):
@@ -236,6 +244,7 @@ class Database:
         self._in_use = 0
         self._wait_count = 0
         self._wait_duration_ms = 0.0
+        self.before_commit: BeforeCommit | None = None
 
     @classmethod
     async def connect(
@@ -331,13 +340,24 @@ class Database:
             try:
                 with self._meter.frame("transaction.begin"):
                     await connection.execute(begin)
-                yield Transaction(connection, self._meter)
+                transaction = Transaction(connection, self._meter)
+                yield transaction
+                committed = await self._about_to_commit(transaction)
                 with self._meter.frame("transaction.commit"):
                     if await connection.execute("commit") != "COMMIT":
                         raise AssertionError("a statement of this transaction failed and the failure was swallowed")
             except BaseException:
                 await asyncio.shield(_roll_back(connection))
                 raise
+        if committed is not None:
+            committed()
+
+    async def _about_to_commit(self, transaction: "Transaction") -> Callable[[], None] | None:
+        if self.before_commit is None:
+            return None
+        with suppress(asyncpg.InFailedSQLTransactionError):  # COMMIT says so, too
+            return await self.before_commit(transaction)
+        return None
 
     async def run(self, work: Callable[[Transaction], Awaitable[Answer]], actor_id: UUID | None = None) -> Answer:
         """`work` in a transaction, begun anew a bounded number of times when PostgreSQL asks for that.
