@@ -338,7 +338,7 @@ class CacheSettings(Section, frozen=True):
         Meta(
             ge=500,
             le=10_000,
-            description="A worker that has not read the change log for so long asks PostgreSQL: bounds how old an answer "
+            description="Who has not read the change log for so long asks PostgreSQL: bounds how old an answer "
             "can be in any fault.",
         ),
     ] = 2_000
