@@ -51,7 +51,9 @@ class Sweeper:
                         await self.turn()
                 await self._purge()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(0.0, min(self._every_s, next_s - self._now_s())))
+                # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the wake-up.
+                async with asyncio.timeout(max(0.0, min(self._every_s, next_s - self._now_s()))):
+                    await self._woken.wait()
 
     def note(self, purges: Sequence[Purge]) -> None:
         """The tail has learned of these."""

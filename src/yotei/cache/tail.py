@@ -108,8 +108,10 @@ class Tail:
                 self._is_failing = False
                 _settle(waiting, None)
             await asyncio.sleep(POLL_GAP_S_MIN)
+            # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the wake-up.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll_s)
+                async with asyncio.timeout(self._poll_s):
+                    await self._woken.wait()
 
     def wake(self) -> None:
         """Poll now rather than later."""
