@@ -23,7 +23,7 @@ from litestar.types import ASGIApp
 
 from yotei import settings
 from yotei.api import auth, description
-from yotei.api.edge import edge, provide_reads
+from yotei.api.edge import edge
 from yotei.api.graphql import door as graphql
 from yotei.api.graphql.operations import Operations
 from yotei.api.graphql.streams import Streams
@@ -106,7 +106,6 @@ def doors(config: Settings, *, alone: bool = False) -> Litestar:
             *pages.ROUTES,
         ],
         dependencies={
-            "reads": Provide(provide_reads),
             "viewer": Provide(auth.provide_viewer),
             "writing": Provide(provide_writing),
         },

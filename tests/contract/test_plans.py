@@ -355,8 +355,18 @@ async def test_the_members_of_calendars_are_led_by_calendar(connection: Connecti
 
 async def test_a_token_is_found_by_its_hash_and_its_person_by_key(connection: Connection) -> None:
     found = await plans(connection, USERS["authenticate"], b"\0" * 32, None, None, NOW)
+    loaded = await plans(connection, USERS["load_token"], b"\0" * 32)
 
     check(found, tokens_hash_key=["token_hash"], users_pkey=["id"])
+    check(loaded, tokens_hash_key=["token_hash"], users_pkey=["id"])
+
+
+async def test_the_units_of_calendars_are_loaded_by_key(connection: Connection) -> None:
+    memberships = await plans(connection, CALENDARS["load_memberships"], [user(70)], 1_000, [calendar(70)])
+    members = await plans(connection, CALENDARS["load_members"], [calendar(70), calendar(63)], 1_000)
+
+    check(memberships, calendar_members_pkey=["user_id"], calendars_pkey=["id"])
+    check(members, calendar_members_calendar=["calendar_id"], users_pkey=["id"])
 
 
 async def test_whom_a_token_acts_for_is_found_by_key_and_by_address(connection: Connection) -> None:
@@ -462,7 +472,7 @@ async def test_events_are_planned_five_times_a_session_and_then_no_more(
 
 
 async def test_people_are_found_by_id_and_by_address(connection: Connection) -> None:
-    by_id = await plans(connection, USERS["get_users"], [user(1), user(2)])
+    by_id = await plans(connection, USERS["load_users"], [user(1), user(2)])
     by_address = await plans(connection, USERS["find_user"], "person1@example.org")
 
     check(by_id, users_pkey=["id"])

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from litestar import Request
-from litestar.datastructures import State
 
+from yotei.api.edge import source_of
 from yotei.errors import Code, Problem
 from yotei.users import tokens
 from yotei.users.user import Viewer
@@ -16,10 +16,10 @@ from yotei.users.user import Viewer
 ON_BEHALF_OF: Final = "Yotei-On-Behalf-Of"
 
 
-async def provide_viewer(request: Request[Any, Any, Any], state: State) -> Viewer:
+async def provide_viewer(request: Request[Any, Any, Any]) -> Viewer:
     """The person behind the request; Problem `unauthorized` without a valid token. One statement."""
     raw = bearer(request.headers.get("authorization"))
-    return await tokens.authenticate(state.database, raw, request.headers.get(ON_BEHALF_OF), datetime.now(UTC))
+    return await tokens.authenticate(source_of(request), raw, request.headers.get(ON_BEHALF_OF), datetime.now(UTC))
 
 
 def bearer(header: str | None) -> str:

@@ -51,10 +51,10 @@ def edge(app: ASGIApp, state: State) -> ASGIApp:
     return serve
 
 
-async def provide_reads(request: Request[Any, Any, Any], state: State) -> Source:
+def source_of(request: Request[Any, Any, Any]) -> Source:
     """What the request reads from: the cache, or the database where there is none."""
-    reads: Source = request.scope["state"].get("reads") or state.database
-    return reads
+    reads: Source | None = request.scope["state"].get("reads")
+    return request.app.state.database if reads is None else reads
 
 
 async def begin(caching: Any, reads: Reads) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final, Self
+from uuid import UUID
 
 import msgspec
 
@@ -21,6 +22,11 @@ class Key(msgspec.Struct, frozen=True):
     name: str
     family: str
     group: str = ""
+
+    @property
+    def id(self) -> UUID:
+        """What it is about, where the name says `kind:id:…`."""
+        return UUID(self.name.split(":", 2)[1])
 
 
 class Family(msgspec.Struct, frozen=True):

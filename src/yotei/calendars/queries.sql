@@ -4,8 +4,8 @@ select c.id, c.name, c.description, c.color, c.tzid, c.personal_for is not disti
        c.version, c.created_at, c.updated_at
 from calendar_members m
 join calendars c on c.id = m.calendar_id
-where m.user_id = $1::uuid and c.deleted_at is null and ($2::text is null or (c.name, c.id) > ($2, $3::uuid))
-order by c.name, c.id
+where m.user_id = $1::uuid and c.deleted_at is null and ($2::text is null or (c.name collate "C", c.id) > ($2, $3::uuid))
+order by c.name collate "C", c.id
 limit $4::integer
 
 -- name: get_calendars
@@ -31,11 +31,42 @@ cross join lateral (
   from calendar_members m
   join users u on u.id = m.user_id
   where m.calendar_id = v.calendar_id and (v.role <> 'FREE_BUSY' or m.role = 'OWNER')
-  order by rank, u.name, m.user_id
+  order by rank, u.name collate "C", m.user_id
   limit $3::integer
 ) s
 where v.user_id = $1::uuid and v.calendar_id = any($2::uuid[])
-order by v.calendar_id, s.rank, s.name, s.user_id
+order by v.calendar_id, s.rank, s.name collate "C", s.user_id
+
+-- name: load_memberships
+-- What people ($1) are members of, at most $2 calendars each, and along with it what is said of these calendars and of others ($3);
+-- as JSON texts, with the snapshot that they were read under. Deleted calendars are left out of what is said.
+with member as materialized (
+  select u.id as user_id, m.calendar_id, m.role
+  from unnest($1::uuid[]) u (id)
+  cross join lateral (select m.calendar_id, m.role from calendar_members m where m.user_id = u.id limit $2::integer + 1) m
+)
+select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
+       (select coalesce(json_agg(m), '[]') from member m)::text as members,
+       (select coalesce(json_agg(c), '[]')
+        from (select c.id, c.name, c.description, c.color, c.tzid, c.personal_for, c.version, c.created_at, c.updated_at
+              from (select calendar_id as id from member union select unnest($3::uuid[])) k
+              cross join lateral (select c.* from calendars c where c.id = k.id and c.deleted_at is null offset 0) c) c)::text as calendars
+
+-- name: load_members
+-- Who shares calendars ($1) that are not deleted, at most $2 of each and one more, and along with it who they are; as JSON texts.
+with member as materialized (
+  select c.id as calendar_id, m.user_id, m.role, m.created_at
+  from calendars c
+  cross join lateral (select m.user_id, m.role, m.created_at from calendar_members m where m.calendar_id = c.id limit $2::integer + 1) m
+  where c.id = any($1::uuid[]) and c.deleted_at is null
+)
+select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
+       (select coalesce(json_agg(m), '[]') from member m)::text as members,
+       (select coalesce(json_agg(p), '[]')
+        from (select u.id, case when u.erased_at is null then u.email end as email, u.name, u.avatar_url, u.tzid, u.working_hours, u.is_admin,
+                     u.deactivated_at is null as is_active, u.version, u.created_at, u.updated_at
+              from (select distinct user_id as id from member) k
+              cross join lateral (select u.* from users u where u.id = k.id offset 0) u) p)::text as people
 
 -- name: insert_calendar
 -- A calendar and its owner.

@@ -7,10 +7,18 @@ from uuid import UUID
 
 import msgspec
 
+from yotei.cache.key import Key, Loaded
+from yotei.calendars import keys
 from yotei.calendars.calendar import Calendar, Member, Role
 from yotei.storage import statements
 from yotei.storage.pool import Source
+from yotei.users import keys as users
 from yotei.users.user import Person, Profile
+
+MEMBERSHIPS_MAX: Final = 1_000
+"""Calendars of one person that are kept as a unit; who has more is asked from the database."""
+SHARES_MAX: Final = 1_000
+"""Members of one calendar, likewise."""
 
 _SQL: Final = statements.load("yotei.calendars")
 
@@ -22,6 +30,54 @@ async def list_calendars(source: Source, user_id: UUID, after: tuple[str, UUID] 
 
 async def get_calendars(source: Source, user_id: UUID, ids: Sequence[UUID]) -> list[Calendar]:
     return [_calendar(row) for row in await source.fetch(_SQL["get_calendars"], user_id, list(ids))]
+
+
+class _Member(msgspec.Struct, frozen=True):
+    user_id: UUID
+    calendar_id: UUID
+    role: Role
+    created_at: datetime | None = None
+
+
+_members: Final = msgspec.json.Decoder(tuple[_Member, ...])
+_summaries: Final = msgspec.json.Decoder(tuple[keys.Summary, ...])
+_people: Final = msgspec.json.Decoder(tuple[Profile, ...])
+
+
+async def load_memberships(source: Source, wanted: Sequence[Key]) -> Loaded:
+    """Memberships of people with what is said of their calendars, and what is said of calendars: both kinds of keys."""
+    people = [key.id for key in wanted if key.family == "user_calendars"]
+    calendars = [key.id for key in wanted if key.family == "calendar_summary"]
+    row = await source.fetchrow(_SQL["load_memberships"], people, MEMBERSHIPS_MAX, calendars)
+    assert row is not None
+    payloads: dict[Key, object] = {keys.summary(one.id): one for one in _summaries.decode(row["calendars"])}
+    payloads |= memberships(people, row["members"])
+    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
+
+
+def memberships(people: Sequence[UUID], members: str) -> dict[Key, keys.Memberships]:
+    """Of each of these people, from the JSON of rows with `user_id`, `calendar_id`, `role`."""
+    found: dict[UUID, list[keys.Membership]] = {one: [] for one in people}
+    for one in _members.decode(members):
+        found[one.user_id].append(keys.Membership(one.calendar_id, one.role))
+    return {
+        keys.of_user(user_id): keys.Memberships(tuple(all_) if len(all_) <= MEMBERSHIPS_MAX else None)
+        for user_id, all_ in found.items()
+    }
+
+
+async def load_members(source: Source, wanted: Sequence[Key]) -> Loaded:
+    """Who shares calendars, and along with it who they are."""
+    row = await source.fetchrow(_SQL["load_members"], [key.id for key in wanted], SHARES_MAX)
+    assert row is not None
+    found: dict[UUID, list[keys.Share]] = {}
+    for one in _members.decode(row["members"]):
+        assert one.created_at is not None
+        found.setdefault(one.calendar_id, []).append(keys.Share(one.user_id, one.role, one.created_at))
+    payloads: dict[Key, object] = {users.profile(one.id): one for one in _people.decode(row["people"])}
+    for calendar_id, shares in found.items():
+        payloads[keys.members(calendar_id)] = keys.Shares(tuple(shares) if len(shares) <= SHARES_MAX else None)
+    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
 
 
 async def list_members(

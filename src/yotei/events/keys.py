@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from yotei.cache.key import Key
-from yotei.cache.tail import ALL
 from yotei.storage.change_log import Change
 
 TYPES: Final[dict[str, Any]] = {}
@@ -35,4 +34,4 @@ def invitations(user_id: UUID, first: date) -> Key:
 
 def purged(change: Change) -> Iterator[str]:
     """The keys and groups whose values a change may have made other ones."""
-    yield ALL
+    yield from ()

@@ -3,14 +3,17 @@ free; who booked them, and for what, is not here."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from yotei.cache.reads import Reads, cached
 from yotei.errors import Code, Problem, invalid, not_found
-from yotei.resources import access, rows
+from yotei.resources import access, keys, rows
+from yotei.resources.keys import Hold, Known
 from yotei.resources.resource import Availability, Kind, Period, Resource, ResourceMember
 from yotei.storage.pool import Source
 from yotei.users.user import WEEKDAYS, Hours, Viewer
@@ -21,6 +24,8 @@ BATCH_MAX: Final = 1_000
 """Resources that one batched read may ask for."""
 RESOURCE_DAYS_MAX: Final = RESOURCES_MAX * 366
 """Days times resources of one batched read of availability."""
+UNITS_MAX: Final = 1_000
+"""Days times resources that are read as units of the cache."""
 MEMBERS_MAX: Final = 1_000
 """Members of one resource in one answer."""
 
@@ -32,6 +37,10 @@ class Wanted(msgspec.Struct, frozen=True):
     kind: Kind | None = None
     seats_min: int | None = None
     features: tuple[str, ...] = ()
+
+    @property
+    def filters(self) -> bool:
+        return self.kind is not None or self.seats_min is not None or bool(self.features)
 
 
 class After(msgspec.Struct, frozen=True):
@@ -70,8 +79,8 @@ async def get_many(source: Source, viewer: Viewer, ids: Sequence[UUID]) -> list[
     """Resources in the order asked for, None where there is none. One statement."""
     viewer.need("read")
     assert len(ids) <= BATCH_MAX
-    by_id = {resource.id: resource for resource in await rows.get_resources(source, ids)}
-    return [by_id.get(one) for one in ids]
+    found: list[Known | None] = await cached(source, list(map(keys.profile, ids)), rows.load_resources)
+    return [None if one is None or one.is_deleted else one.resource for one in found]
 
 
 async def members(source: Source, viewer: Viewer, resource_id: UUID) -> tuple[ResourceMember, ...]:
@@ -119,6 +128,11 @@ async def availability(
     """
     viewer.need("read")
     assert wanted.ids is None or len(wanted.ids) <= RESOURCES_MAX
+    if wanted.ids is not None and after is None and not wanted.filters:
+        known = await _blocked(source, wanted.ids, start, end)
+        if known is not None:
+            window, slot = Period(start, end), timedelta(minutes=slot_minutes)
+            return [_availability(known[one], window, slot) for one in dict.fromkeys(wanted.ids) if one in known], None
     found = await rows.select_availability(
         source,
         ids=wanted.ids,
@@ -159,20 +173,53 @@ async def availability_of(
         raise invalid(
             f"{where}.end", f"expected at most {days_max} days after start for {len(ids)} ids", code=Code.INVALID_WINDOW
         )
-    found = await rows.select_availability(
-        source,
-        ids=tuple(dict.fromkeys(ids)),
-        kind=None,
-        seats_min=None,
-        features=(),
-        start=start,
-        end=end,
-        after=None,
-        limit=len(ids),
-    )
+    blocked = await _blocked(source, ids, start, end)
+    if blocked is None:
+        found = await rows.select_availability(
+            source,
+            ids=tuple(dict.fromkeys(ids)),
+            kind=None,
+            seats_min=None,
+            features=(),
+            start=start,
+            end=end,
+            after=None,
+            limit=len(ids),
+        )
+        blocked = {one.resource.id: one for one in found}
     window, slot = Period(start, end), timedelta(minutes=slot_minutes)
-    by_id = {one.resource.id: _availability(one, window, slot) for one in found}
+    by_id = {id_: _availability(one, window, slot) for id_, one in blocked.items()}
     return [by_id.get(one) for one in ids]
+
+
+async def _blocked(
+    source: Source, ids: Sequence[UUID], start: datetime, end: datetime
+) -> dict[UUID, rows.Blocked] | None:
+    """What `select_availability` finds of these, from the units; None where there is no cache, where they are too many,
+    or where they change too fast."""
+    if not isinstance(source, Reads) or not ids or len(ids) * ((end - start).days + 2) > UNITS_MAX:
+        return None
+    wanted, days = list(dict.fromkeys(ids)), list(keys.days(start, end))
+
+    async def work() -> dict[UUID, rows.Blocked]:
+        units = [keys.availability(one, day) for one in wanted for day in days]
+        holds: list[tuple[Hold, ...] | None] = await source.get_many(units, rows.load_availability)
+        known: list[Known | None] = await source.get_many(list(map(keys.profile, wanted)), rows.load_resources)
+        return {
+            one.resource.id: rows.Blocked(
+                one.resource, _touching(holds[n * len(days) : (n + 1) * len(days)], start, end)
+            )
+            for n, one in enumerate(known)
+            if one is not None and not one.is_deleted
+        }
+
+    return await source.consistently(work)
+
+
+def _touching(days: Sequence[tuple[Hold, ...] | None], start: datetime, end: datetime) -> tuple[Period, ...]:
+    """The periods of these days within the window; one that goes over midnight is in both and counts once."""
+    held = {hold.id: hold for day in days for hold in day or () if hold.start < end and hold.end > start}
+    return tuple(Period(one.start, one.end) for one in sorted(held.values(), key=attrgetter("start", "end")))
 
 
 def _availability(one: rows.Blocked, window: Period, slot: timedelta) -> Availability:

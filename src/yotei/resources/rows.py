@@ -1,13 +1,15 @@
 """One typed function for each statement of `queries.sql`."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from asyncpg import Record
 
+from yotei.cache.key import Key, Loaded
+from yotei.resources import keys
 from yotei.resources.resource import Period, Resource, ResourceMember, ResourceRole
 from yotei.storage import statements
 from yotei.storage.pool import Source
@@ -41,8 +43,41 @@ async def list_resources(
     return [_resource(row) for row in found]
 
 
-async def get_resources(source: Source, ids: Sequence[UUID]) -> list[Resource]:
-    return [_resource(row) for row in await source.fetch(_SQL["get_resources"], list(ids))]
+class _Held(msgspec.Struct, frozen=True):
+    id: UUID
+    start: datetime
+    end: datetime
+
+
+class _HeldDay(msgspec.Struct, frozen=True):
+    resource_id: UUID
+    day: date
+    holds: tuple[_Held, ...]
+
+
+_known: Final = msgspec.json.Decoder(tuple[keys.Known, ...])
+_days: Final = msgspec.json.Decoder(tuple[_HeldDay, ...])
+
+
+async def load_resources(source: Source, wanted: Sequence[Key]) -> Loaded:
+    row = await source.fetchrow(_SQL["load_resources"], [key.id for key in wanted])
+    assert row is not None
+    payloads = {keys.profile(one.resource.id): one for one in _known.decode(row["resources"])}
+    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
+
+
+async def load_availability(source: Source, wanted: Sequence[Key]) -> Loaded:
+    """Days of resources, and along with them the resources."""
+    ids = [key.id for key in wanted]
+    row = await source.fetchrow(
+        _SQL["load_availability"], ids, [keys.day_of(key) for key in wanted], list(dict.fromkeys(ids))
+    )
+    assert row is not None
+    payloads: dict[Key, object] = {keys.profile(one.resource.id): one for one in _known.decode(row["resources"])}
+    for one in _days.decode(row["days"]):
+        holds = tuple(keys.Hold(hold.id, hold.start, hold.end) for hold in one.holds)
+        payloads[keys.availability(one.resource_id, one.day)] = holds
+    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
 
 
 async def select_availability(

@@ -47,12 +47,26 @@ returning id
 -- Ends all tokens of one person that carry a name.
 update tokens set revoked_at = now() where user_id = $1::uuid and name = $2::text and revoked_at is null
 
--- name: get_users
--- People by id.
-select id, email, name, avatar_url, tzid, working_hours::text as working_hours, is_admin,
-       deactivated_at is null as is_active, version, created_at, updated_at, erased_at is not null as is_erased
-from users
-where id = any($1::uuid[])
+-- name: load_users
+-- People by id, as one JSON text, and the snapshot that they were read under.
+select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
+       (select coalesce(json_agg(p), '[]')
+        from (select id, case when erased_at is null then email end as email, name, avatar_url, tzid, working_hours, is_admin,
+                     deactivated_at is null as is_active, version, created_at, updated_at
+              from users
+              where id = any($1::uuid[])) p)::text as people
+
+-- name: load_token
+-- A token by its hash, whatever has become of it, and whose it is, as JSON texts; null when there is none.
+select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
+       (select row_to_json(t)
+        from (select id, user_id, kind, scopes, expires_at, revoked_at from tokens where token_hash = $1::bytea) t)::text as token,
+       (select row_to_json(p)
+        from (select u.id, case when u.erased_at is null then u.email end as email, u.name, u.avatar_url, u.tzid, u.working_hours, u.is_admin,
+                     u.deactivated_at is null as is_active, u.version, u.created_at, u.updated_at
+              from tokens t
+              join users u on u.id = t.user_id
+              where t.token_hash = $1) p)::text as owner
 
 -- name: find_user
 -- One person by address.

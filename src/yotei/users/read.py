@@ -6,9 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from yotei.cache.reads import cached
 from yotei.errors import not_found
 from yotei.storage.pool import Source
-from yotei.users import rows
+from yotei.users import keys, rows
 from yotei.users.user import Profile, Viewer
 
 USERS_MAX: Final = 1_000
@@ -40,8 +41,7 @@ async def get_many(source: Source, viewer: Viewer, ids: Sequence[UUID]) -> list[
     """People in the order asked for, None where there is none. One statement."""
     viewer.need("read")
     assert len(ids) <= BATCH_MAX
-    by_id = {profile.id: profile for profile in await rows.get_users(source, ids)}
-    return [by_id.get(one) for one in ids]
+    return await cached(source, [keys.profile(one) for one in ids], rows.load_users)
 
 
 async def list_all(

@@ -8,11 +8,17 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
+from yotei.cache.key import Key, Loaded
 from yotei.storage import statements
 from yotei.storage.pool import Source
+from yotei.users import keys
+from yotei.users.keys import Credential
 from yotei.users.user import Hours, Profile
 
 _SQL: Final = statements.load("yotei.users")
+_people: Final = msgspec.json.Decoder(tuple[Profile, ...])
+_person: Final = msgspec.json.Decoder(Profile)
+_credential: Final = msgspec.json.Decoder(Credential)
 _hours: Final = msgspec.json.Decoder(dict[str, tuple[tuple[str, str], ...]])
 
 
@@ -93,8 +99,22 @@ async def revoke_tokens_by_name(source: Source, user_id: UUID, name: str) -> Non
     await source.execute(_SQL["revoke_tokens_by_name"], user_id, name)
 
 
-async def get_users(source: Source, ids: Sequence[UUID]) -> list[Profile]:
-    return [_profile(row) for row in await source.fetch(_SQL["get_users"], list(ids))]
+async def load_users(source: Source, wanted: Sequence[Key]) -> Loaded:
+    row = await source.fetchrow(_SQL["load_users"], [key.id for key in wanted])
+    assert row is not None
+    payloads = {keys.profile(one.id): one for one in _people.decode(row["people"])}
+    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
+
+
+async def load_token(source: Source, token_hash: bytes) -> Loaded:
+    """The token, and along with it whose it is."""
+    row = await source.fetchrow(_SQL["load_token"], token_hash)
+    assert row is not None
+    payloads: dict[Key, object] = {}
+    if row["token"] is not None:
+        owner = _person.decode(row["owner"])
+        payloads = {keys.token(token_hash): _credential.decode(row["token"]), keys.profile(owner.id): owner}
+    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
 
 
 async def find_user(source: Source, email: str) -> Profile | None:

@@ -6,7 +6,7 @@ nothing to guess, so a slow hash would only slow down every request. A SERVICE t
 
 import re
 import secrets
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Final, Literal
@@ -14,12 +14,15 @@ from uuid import UUID
 
 import msgspec
 
+from yotei.cache.key import Key, Loaded
+from yotei.cache.reads import Reads
 from yotei.errors import Code, Problem, invalid, not_found
 from yotei.storage.ids import uuid7
 from yotei.storage.pool import Database, Source
-from yotei.users import rows
-from yotei.users.rows import Token
-from yotei.users.user import Viewer
+from yotei.users import keys, rows
+from yotei.users.keys import Credential
+from yotei.users.rows import Authenticated, Token
+from yotei.users.user import Profile, Viewer
 
 __all__ = [
     "LIVE_TOKENS_MAX",
@@ -42,6 +45,10 @@ LIVE_TOKENS_MAX: Final = 100
 LISTED_MAX: Final = 500
 LIFE_DAYS_MAX: Final = 3_653
 
+EMAILS_MAX: Final = 10_000
+"""Addresses that a process remembers the ids of, for tokens that act for people by their address."""
+
+_ids: Final[dict[str, UUID]] = {}
 _TOKEN: Final = re.compile(r"yotei_[A-Za-z0-9_-]{43}")
 _REFUSED: Final = "The token is not valid."
 
@@ -79,7 +86,11 @@ async def identify(source: Source, raw_token: str, on_behalf_of: str | None, now
     if not _TOKEN.fullmatch(raw_token):
         raise Problem(Code.UNAUTHORIZED, _REFUSED)
     user_id, email = _named(on_behalf_of)
-    found = await rows.authenticate(source, _hash(raw_token), user_id, email, now)
+    token_hash = _hash(raw_token)
+    if isinstance(source, Reads):
+        found = await _found(source, token_hash, user_id, email, now)
+    else:
+        found = await rows.authenticate(source, token_hash, user_id, email, now)
     if found is None:
         raise Problem(Code.UNAUTHORIZED, _REFUSED)
     if on_behalf_of is not None and found.kind != "SERVICE":
@@ -97,6 +108,65 @@ async def identify(source: Source, raw_token: str, on_behalf_of: str | None, now
         service=found.kind == "SERVICE",
     )
     return Identity(viewer, frozenset({found.token_id, found.owner_id, found.user_id}), found.expires_at)
+
+
+async def _found(
+    reads: Reads, token_hash: bytes, user_id: UUID | None, email: str | None, now: datetime
+) -> Authenticated | None:
+    """What `rows.authenticate` finds, from the units of the token and of the people."""
+
+    if email is not None and email not in _ids:
+        return await _authenticated_by_email(reads, token_hash, email, now)
+
+    async def load(source: Source, _: Sequence[Key]) -> Loaded:
+        return await rows.load_token(source, token_hash)
+
+    credential: Credential | None = (await reads.get_many([keys.token(token_hash)], load))[0]
+    if (
+        credential is None
+        or credential.revoked_at is not None
+        or (credential.expires_at is not None and credential.expires_at <= now)
+    ):
+        return None
+    owner = await _active(reads, credential.user_id)
+    if owner is None:
+        return None
+    person: Profile | None = None
+    if user_id is None and email is None:
+        person = owner
+    elif credential.kind == "SERVICE":
+        acts_for = user_id or (_ids.get(email) if email is not None else None)
+        person = None if acts_for is None else await _active(reads, acts_for)
+        if email is not None and (person is None or person.email != email):
+            return await _authenticated_by_email(reads, token_hash, email, now)
+    return Authenticated(
+        token_id=credential.id,
+        kind=credential.kind,
+        scopes=credential.scopes,
+        user_id=None if person is None else person.id,
+        tzid=None if person is None else person.tzid,
+        is_admin=None if person is None else person.is_admin,
+        acts=person is not None,
+        owner_id=credential.user_id,
+        expires_at=credential.expires_at,
+    )
+
+
+async def _active(reads: Reads, user_id: UUID) -> Profile | None:
+    found: Profile | None = (await reads.get_many([keys.profile(user_id)], rows.load_users))[0]
+    return found if found is not None and found.is_active else None
+
+
+async def _authenticated_by_email(reads: Reads, token_hash: bytes, email: str, now: datetime) -> Authenticated | None:
+    """Remembers whose address it is, to be verified by their profile the next time: an address is no key, since the
+    change log names people by their ids."""
+    found = await rows.authenticate(reads, token_hash, None, email, now)
+    _ids.pop(email, None)
+    if found is not None and found.user_id is not None:
+        if len(_ids) >= EMAILS_MAX:
+            del _ids[next(iter(_ids))]
+        _ids[email] = found.user_id
+    return found
 
 
 async def create(

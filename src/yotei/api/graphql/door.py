@@ -23,6 +23,7 @@ from litestar.response import Stream
 
 from yotei.api import pages
 from yotei.api.auth import ON_BEHALF_OF, bearer
+from yotei.api.edge import source_of
 from yotei.api.graphql import asked, sse
 from yotei.api.graphql import socket as sockets
 from yotei.api.graphql.asked import EVENT_STREAM, GRAPHQL_JSON, HTML, JSON, Asked
@@ -66,7 +67,7 @@ async def ask_by_get(request: Request[Any, Any, Any], state: State) -> Response[
     kind = asked.negotiated(accept, (*answers, *((HTML,) if settings.page else ())))
     if kind == HTML:
         return Response(pages.graphiql_page(), media_type=HTML, headers=_PAGE_HEADERS)
-    caller = await _identify(request, state)
+    caller = await _identify(request)
     return await _answer(request, state, caller, asked.from_address(request.query_params), kind)
 
 
@@ -76,7 +77,7 @@ async def ask_by_post(request: Request[Any, Any, Any], state: State) -> Response
     kind = asked.negotiated(request.headers.get("accept"), (JSON, GRAPHQL_JSON, EVENT_STREAM))
     asked.must_be_json(request.headers.get("content-type"))
     # Before anything else is read of the request: a stranger learns nothing about documents.
-    caller = await _identify(request, state)
+    caller = await _identify(request)
     return await _answer(request, state, caller, asked.from_body(await request.body()), kind)
 
 
@@ -97,11 +98,11 @@ class _Caller(NamedTuple):
     identity: Identity
 
 
-async def _identify(request: Request[Any, Any, Any], state: State) -> _Caller:
+async def _identify(request: Request[Any, Any, Any]) -> _Caller:
     """As `provide_viewer`; a subscription goes on for longer than a token may."""
     headers = request.headers
     credentials = Credentials(bearer(headers.get("authorization")), headers.get(ON_BEHALF_OF))
-    return _Caller(credentials, await credentials.identify(state.database))
+    return _Caller(credentials, await credentials.identify(source_of(request)))
 
 
 async def _answer(
@@ -121,7 +122,10 @@ async def _answer(
         if kind != EVENT_STREAM:
             raise Problem(Code.NOT_ACCEPTABLE, f"A subscription is answered as {EVENT_STREAM}, or over WebSocket.")
         return _events(_followed(operation, state, caller, told))
-    answer = await operations.execute(operation, state.database, caller.identity.viewer, state.horizon_days, told)
+    source = source_of(request) if operation.kind is OperationType.QUERY else state.database
+    answer = await operations.execute(
+        operation, source, state.database, caller.identity.viewer, state.horizon_days, told
+    )
     return _response(answer, kind)
 
 

@@ -22,7 +22,7 @@ from yotei.api.graphql.writing import Writing
 from yotei.breadth import Budget
 from yotei.observe import budget
 from yotei.settings import GraphqlSettings, LimitSettings
-from yotei.storage.pool import Database
+from yotei.storage.pool import Database, Source
 from yotei.users.tokens import Identity
 from yotei.users.user import Viewer
 
@@ -98,10 +98,16 @@ class Operations:
         return Operation(text, prepared.document, node, asked)
 
     async def execute(
-        self, operation: Operation, database: Database, viewer: Viewer, horizon_days: int, request_id: str
+        self,
+        operation: Operation,
+        source: Source,
+        database: Database,
+        viewer: Viewer,
+        horizon_days: int,
+        request_id: str,
     ) -> Answer:
         """The answer to a query or mutation. When its time is over it is cancelled, in PostgreSQL too."""
-        reading = Reading(database, viewer, self.limits)
+        reading = Reading(source, viewer, self.limits)
         prepared = self._prepared(operation, reading, Writing(database, reading, horizon_days))
         if isinstance(prepared, tuple):
             return Answer({"errors": self.told(prepared, request_id)}, executed=False)

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar import Response, post
+from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from yotei.api.conditional import HEADERS
+from yotei.api.edge import source_of
 from yotei.api.parameters import Fields, Zone, only, parse_fields, parse_zone
 from yotei.api.problems import refusals
 from yotei.api.rest.resources import in_zone
@@ -139,26 +140,36 @@ class OperationItems(msgspec.Struct, frozen=True):
 
 @post("/api/batch/events", summary="Many events", status_code=200, responses=refusals(413))
 async def get_events(
-    state: State, viewer: NamedDependency[Viewer], data: JSONBody[EventIds], tz: Zone = None, fields: Fields = None
+    request: Request[Any, Any, Any],
+    viewer: NamedDependency[Viewer],
+    data: JSONBody[EventIds],
+    tz: Zone = None,
+    fields: Fields = None,
 ) -> Response[EventItems]:
     """Events by id, each as `GET /api/events/{event_id}` shows it; `not_found` where there is none to be seen."""
     chosen = parse_fields(fields, Event)
     zone = parse_zone(tz, viewer.tzid)
-    found = await read.get_many(state.database, viewer, data.ids, zone, now=datetime.now(UTC))
+    found = await read.get_many(source_of(request), viewer, data.ids, zone, now=datetime.now(UTC))
     shown = [_cut(one, chosen) for one in found]
     return _answer(EventItems([EventItem(*item) for item in _items(data.ids, shown, "event")]))
 
 
 @post("/api/batch/users", summary="Many people", status_code=200, responses=refusals(413))
-async def get_users(state: State, viewer: NamedDependency[Viewer], data: JSONBody[UserIds]) -> Response[UserItems]:
+async def get_users(
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], data: JSONBody[UserIds]
+) -> Response[UserItems]:
     """People by id, each as `GET /api/users/{user_id}` shows them."""
-    found = await users.get_many(state.database, viewer, data.ids)
+    found = await users.get_many(source_of(request), viewer, data.ids)
     return _answer(UserItems([UserItem(*item) for item in _items(data.ids, found, "user")]))
 
 
 @post("/api/batch/availability", summary="When many resources are free", status_code=200, responses=refusals(413))
 async def get_availabilities(
-    state: State, viewer: NamedDependency[Viewer], data: JSONBody[ResourceIds], tz: Zone = None
+    request: Request[Any, Any, Any],
+    state: State,
+    viewer: NamedDependency[Viewer],
+    data: JSONBody[ResourceIds],
+    tz: Zone = None,
 ) -> Response[AvailabilityItems]:
     """Taken and free periods by resource, each as `GET /api/resources/availability` shows them. Many resources for a
     short time, or few for a long one: days times resources are bounded."""
@@ -172,7 +183,7 @@ async def get_availabilities(
         where="body",
     )
     found = await resources.availability_of(
-        state.database, viewer, data.ids, asked.start, asked.end, slot_minutes=data.slot_minutes
+        source_of(request), viewer, data.ids, asked.start, asked.end, slot_minutes=data.slot_minutes
     )
     shown = [None if one is None else in_zone(one, zone) for one in found]
     items = [AvailabilityItem(*item) for item in _items(data.ids, shown, "resource")]

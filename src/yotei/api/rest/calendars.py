@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.parameters import Cursor, page_size
 from yotei.api.problems import refusals
 from yotei.api.writing import Writing, Written
@@ -59,25 +60,25 @@ async def list_calendars(
 ) -> Response[CalendarList]:
     """All calendars of which the caller is a member, whatever the role."""
     size = page_size(limit, state.limits)
-    found, after = await read.list_for(state.database, viewer, after=paging.decode(cursor, read.After), limit=size)
+    found, after = await read.list_for(source_of(request), viewer, after=paging.decode(cursor, read.After), limit=size)
     return answer(request, CalendarList(list(found), paging.encode(after)))
 
 
 @get("/api/calendars/{calendar_id:uuid}", summary="One calendar", responses=refusals(404))
 async def get_calendar(
-    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], calendar_id: FromPath[UUID]
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], calendar_id: FromPath[UUID]
 ) -> Response[Calendar]:
     """A calendar of which the caller is a member, with their role in it."""
-    calendar = await read.get(state.database, viewer, calendar_id)
+    calendar = await read.get(source_of(request), viewer, calendar_id)
     return answer(request, calendar, version=calendar.version)
 
 
 @get("/api/calendars/{calendar_id:uuid}/members", summary="Who shares a calendar", responses=refusals(404))
 async def list_members(
-    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], calendar_id: FromPath[UUID]
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], calendar_id: FromPath[UUID]
 ) -> Response[MemberList]:
     """People and their roles, owners first."""
-    found = (await read.members(state.database, viewer, [calendar_id], read.MEMBERS_MAX))[0]
+    found = (await read.members(source_of(request), viewer, [calendar_id], read.MEMBERS_MAX))[0]
     if found is None:
         raise not_found("calendar")
     return answer(request, MemberList(list(found)))

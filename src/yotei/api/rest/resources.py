@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.parameters import Cursor, End, Start, Zone, page_size, parse_ids, parse_window, parse_zone
 from yotei.api.problems import refusals
 from yotei.api.writing import Writing, Written
@@ -79,7 +80,7 @@ async def list_resources(
 ) -> Response[ResourceList]:
     """All that can be booked, by name."""
     found, after = await read.list_all(
-        state.database,
+        source_of(request),
         viewer,
         read.Wanted(None, kind, seats_min, _features(features)),
         after=paging.decode(cursor, read.After),
@@ -90,10 +91,10 @@ async def list_resources(
 
 @get("/api/resources/{resource_id:uuid}", summary="One resource", responses=refusals(404))
 async def get_resource(
-    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
 ) -> Response[Resource]:
     """A room or a piece of equipment."""
-    resource = await read.get(state.database, viewer, resource_id)
+    resource = await read.get(source_of(request), viewer, resource_id)
     return answer(request, resource, version=resource.version)
 
 
@@ -125,7 +126,7 @@ async def list_availability(
         parse_ids(resource_ids, "query.resource_ids", read.RESOURCES_MAX), kind, seats_min, _features(features)
     )
     found, more = await read.availability(
-        state.database,
+        source_of(request),
         viewer,
         wanted,
         window.start,
@@ -212,10 +213,10 @@ async def restore_resource(
 
 @get("/api/resources/{resource_id:uuid}/members", summary="Who may book a resource", responses=refusals(404))
 async def list_resource_members(
-    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
 ) -> Response[ResourceMemberList]:
     """Managers and bookers of a resource, for administrators and its managers."""
-    return answer(request, ResourceMemberList(await read.members(state.database, viewer, resource_id)))
+    return answer(request, ResourceMemberList(await read.members(source_of(request), viewer, resource_id)))
 
 
 @put(

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.parameters import Cursor, page_size
 from yotei.api.problems import refusals
 from yotei.api.writing import Writing, Written
@@ -28,18 +29,18 @@ class UserList(msgspec.Struct, frozen=True):
 
 
 @get("/api/users/me", summary="The caller", responses=refusals())
-async def get_me(request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer]) -> Response[Profile]:
+async def get_me(request: Request[Any, Any, Any], viewer: NamedDependency[Viewer]) -> Response[Profile]:
     """The person behind the token."""
-    profile = await read.me(state.database, viewer)
+    profile = await read.me(source_of(request), viewer)
     return answer(request, profile, version=profile.version)
 
 
 @get("/api/users/{user_id:uuid}", summary="One person", responses=refusals(404))
 async def get_user(
-    request: Request[Any, Any, Any], state: State, viewer: NamedDependency[Viewer], user_id: FromPath[UUID]
+    request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], user_id: FromPath[UUID]
 ) -> Response[Profile]:
     """A person of this installation."""
-    profile = await read.get(state.database, viewer, user_id)
+    profile = await read.get(source_of(request), viewer, user_id)
     return answer(request, profile, version=profile.version)
 
 
@@ -53,7 +54,7 @@ async def list_users(
 ) -> Response[UserList]:
     """Everybody, also the deactivated and the erased."""
     found, after = await read.list_all(
-        state.database, viewer, after=paging.decode(cursor, read.After), limit=page_size(limit, state.limits)
+        source_of(request), viewer, after=paging.decode(cursor, read.After), limit=page_size(limit, state.limits)
     )
     return answer(request, UserList(list(found), paging.encode(after)))
 
