@@ -164,7 +164,7 @@ def _shown(found: Shares | None, viewer_id: UUID) -> Sequence[Share] | None:
     role = next((one.role for one in found.all if one.user_id == viewer_id), None)
     if role is None:
         return None
-    return [one for one in found.all if role is not Role.FREE_BUSY or one.role is Role.OWNER]
+    return [one for one in found.all if role is not Role.FREE_BUSY or one.role is Role.OWNER] or None
 
 
 async def get_with_members(

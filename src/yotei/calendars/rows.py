@@ -50,8 +50,10 @@ async def load_memberships(source: Source, wanted: Sequence[Key]) -> Loaded:
     calendars = [key.id for key in wanted if key.family == "calendar_summary"]
     row = await source.fetchrow(_SQL["load_memberships"], people, MEMBERSHIPS_MAX, calendars)
     assert row is not None
-    payloads: dict[Key, object] = {keys.summary(one.id): one for one in _summaries.decode(row["calendars"])}
-    payloads |= memberships(people, row["members"])
+    payloads: dict[Key, object] = dict(memberships(people, row["members"]))
+    # Of a deleted calendar comes along that there is none.
+    payloads |= {keys.summary(one.calendar_id): None for one in _members.decode(row["members"])}
+    payloads |= {keys.summary(one.id): one for one in _summaries.decode(row["calendars"])}
     return Loaded.of(payloads, row["snapshot"], row["is_standby"])
 
 

@@ -67,13 +67,14 @@ async def load_resources(source: Source, wanted: Sequence[Key]) -> Loaded:
 
 
 async def load_availability(source: Source, wanted: Sequence[Key]) -> Loaded:
-    """Days of resources, and along with them the resources."""
+    """Days of resources, and along with them the resources; of one that is not there, that it is not."""
     ids = [key.id for key in wanted]
     row = await source.fetchrow(
         _SQL["load_availability"], ids, [keys.day_of(key) for key in wanted], list(dict.fromkeys(ids))
     )
     assert row is not None
-    payloads: dict[Key, object] = {keys.profile(one.resource.id): one for one in _known.decode(row["resources"])}
+    payloads: dict[Key, object] = dict.fromkeys(map(keys.profile, ids))
+    payloads |= {keys.profile(one.resource.id): one for one in _known.decode(row["resources"])}
     for one in _days.decode(row["days"]):
         holds = tuple(keys.Hold(hold.id, hold.start, hold.end) for hold in one.holds)
         payloads[keys.availability(one.resource_id, one.day)] = holds

@@ -42,7 +42,7 @@ async def test_a_sweeper_that_is_woken_and_cancelled_at_once_ends(
     assert one.l2 is not None
     await one.tail.poll()
     task = asyncio.create_task(one.sweeper.run())
-    while not one.sweeper._has_turn:
+    while not one.sweeper._has_turn:  # noqa: ASYNC110  # it tells nobody
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.02)
 

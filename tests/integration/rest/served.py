@@ -16,19 +16,36 @@ import msgspec
 from yotei import app
 from yotei.caching import Caching
 from yotei.errors import Problem
-from yotei.settings import DatabaseSettings, LimitSettings, LogSettings, PoolSettings, ServerSettings, Settings
+from yotei.settings import (
+    CacheSettings,
+    DatabaseSettings,
+    LimitSettings,
+    LogSettings,
+    PoolSettings,
+    ServerSettings,
+    Settings,
+)
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 from yotei.users import tokens
 
 QUIET = LogSettings(level="error", format="json")
 ALONE = ServerSettings()
+# Most tests count the statements that an answer takes; with a cache that depends on what was asked before.
+UNCACHED = CacheSettings(enabled=False)
 # Many tests of one module speak in one minute.
 UNHURRIED = LimitSettings(rate_per_s=1_000_000, rate_burst=1_000_000)
 
 
-def settings(url: str, *, server: ServerSettings = ALONE, limits: LimitSettings = UNHURRIED) -> Settings:
+def settings(
+    url: str,
+    *,
+    server: ServerSettings = ALONE,
+    limits: LimitSettings = UNHURRIED,
+    cache: CacheSettings = UNCACHED,
+) -> Settings:
     return Settings(
+        cache=cache,
         server=server,
         limits=limits,
         log=QUIET,
