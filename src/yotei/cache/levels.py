@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -55,7 +55,7 @@ primary. No volatile functions, no locks, never within a transaction that writes
 _log = structlog.get_logger()
 
 
-class Used(NamedTuple):
+class Used(msgspec.Struct, frozen=True, gc=False):
     """A value that a request was given: read under `snapshot`, known to be complete up to `proven`."""
 
     key: Key
@@ -125,6 +125,7 @@ class _Arrival(msgspec.Struct, frozen=True):
 
 _Land = Callable[[str, _Arrival], None]
 _GAVE_UP: Final = _Arrival(None)
+_MISSED: Final = object()
 
 
 class _Filling(msgspec.Struct, frozen=True):
@@ -210,12 +211,17 @@ class Cache:
 
     async def get_many(self, reading: Reading, keys: Sequence[Key], load: Load) -> list[Any]:
         """The payloads in order; None is "no such thing". Raises what `load` raises, and Problem `unavailable`."""
-        found: dict[str, Any] = {}
-        if reading.brought:
-            keys_left = self._from_brought(reading, keys, found)
-            missing = self._from_l1(reading, keys_left, found, load) if keys_left else keys_left
+        found: dict[str, Any]
+        answers: list[Any] = []
+        if not reading.brought:
+            missing = self._from_l1(reading, keys, answers, load)
+            if not missing:
+                return answers
+            left, found = keys, {}
         else:
-            missing = self._from_l1(reading, keys, found, load)
+            left, found = self._from_brought(reading, keys)
+            missing = self._from_l1(reading, left, answers, load)
+        found.update((key.name, there) for key, there in zip(left, answers, strict=False) if there is not _MISSED)
         if missing:
             await self._fetch(reading, missing, found, load)
         return [found[key.name] for key in keys]
@@ -268,9 +274,10 @@ class Cache:
     async def close(self) -> None:
         await self._flights.close()
 
-    def _from_brought(self, reading: Reading, keys: Sequence[Key], found: dict[str, Any]) -> list[Key]:
-        """What this request's own loads brought along; the rest comes back."""
-        left = []
+    def _from_brought(self, reading: Reading, keys: Sequence[Key]) -> tuple[list[Key], dict[str, Any]]:
+        """What is left, and what this request's own loads brought along."""
+        left: list[Key] = []
+        found: dict[str, Any] = {}
         for key in keys:
             arrival = reading.brought.get(key.name)
             if arrival is None or not self._accepts(reading, key, arrival, reading.began_s):
@@ -280,39 +287,59 @@ class Cache:
             self._counts[key.family].misses_l1 += 1
             found[key.name] = arrival.value.payload
             reading.use(key, arrival.value.snapshot, arrival.proven or arrival.value.snapshot)
-        return left
+        return left, found
 
     # The level in process.
 
-    def _from_l1(self, reading: Reading, keys: Sequence[Key], found: dict[str, Any], load: Load) -> list[Key]:
-        """Puts what may be served into `found`; the rest comes back. This is the way that has to be short."""
-        lease, floors = self._tail.lease, self._tail.floors
-        now_s = self._now_s()
-        if self._l1 is None or now_s - lease.since_s >= lease.lease_s:
+    def _from_l1(self, reading: Reading, keys: Sequence[Key], answers: list[Any], load: Load) -> list[Key]:
+        """Appends what may be served, in order, and `_MISSED` for the rest, which comes back. Without a lease: nothing.
+
+        This is the way that has to be short.
+        """
+        tail, l1, now_s = self._tail, self._l1, self._now_s()
+        lease, floors = tail.lease, tail.floors
+        if l1 is None or now_s - lease.since_s >= lease.lease_s:
             return list(dict.fromkeys(keys))
-        entry_of, version = self._l1.entries.get, floors.version
+        entry_of, version, used, seen = l1.entries.get, floors.version, reading.used, reading.seen
         missing: list[Key] = []
+        hits, family = 0, ""
         for key in keys:
             entry = entry_of(key.name)
             if entry is None:
                 missing.append(key)
+                answers.append(_MISSED)
                 continue
             if entry.version != version and not entry.is_usable(floors):
                 self._counts[key.family].purges += 1
                 missing.append(key)
+                answers.append(_MISSED)
                 continue
             if now_s >= entry.throw_from_s:
                 if now_s >= entry.fresh_until_s:
                     self._counts[key.family].expiries += 1
                     missing.append(key)
+                    answers.append(_MISSED)
                     continue
                 self._throw(key, entry, now_s, load)
             if entry.reads < READS_MAX:
                 entry.reads += 1
-            self._counts[key.family].hits_l1 += 1
-            found[key.name] = entry.payload
-            reading.use(key, entry.snapshot, entry.proven)
-            reading.hits_l1 += 1
+            if entry.family != family:
+                # Counted by runs of one family: there are few, and a count costs as much as the look-up.
+                if hits:
+                    self._counts[family].hits_l1 += hits
+                    reading.hits_l1 += hits
+                hits, family = 0, entry.family
+            hits += 1
+            answers.append(entry.payload)
+            snapshot = entry.snapshot
+            if snapshot is seen:
+                used.append(Used(key, snapshot, entry.proven))
+            else:
+                reading.use(key, snapshot, entry.proven)
+                seen = reading.seen
+        if hits:
+            self._counts[family].hits_l1 += hits
+            reading.hits_l1 += hits
         return list(dict.fromkeys(missing)) if missing else missing
 
     def _keep(self, key: Key, value: Value, arrived: Snapshot, encoded_bytes: int) -> None:

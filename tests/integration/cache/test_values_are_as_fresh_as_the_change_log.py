@@ -148,6 +148,21 @@ async def test_many_keys_are_one_load(database: Database, budget: Budget) -> Non
     assert numbers == [*range(20), 0]
 
 
+async def test_answers_are_in_the_order_of_the_keys_whichever_are_there(database: Database) -> None:
+    warm, cold, absent = thing(), thing(), thing()
+    await write(database, warm, 1)
+    await write(database, cold, 2)
+    async with node(database) as one:
+        await one.get(warm)
+
+        first = await one.get_many([cold, warm, absent, cold, warm])
+        again = await one.get_many([cold, warm, absent, cold, warm])
+
+    assert first == again == [2, 1, None, 2, 1]
+    counts = one.cache.counts()["numbers"]
+    assert (counts.hits_l1, counts.misses_l1) == (2 + 5, 1 + 2)
+
+
 async def test_a_client_reads_what_it_wrote_and_what_it_was_shown_on_any_node(database: Database) -> None:
     it = thing()
     await write(database, it, 1)
