@@ -5,7 +5,7 @@ has it. However it ends, the slots of its keys are free again and everybody who 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
@@ -38,9 +38,16 @@ class Flights(Generic[Arrival]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def wait(self, name: str) -> "asyncio.Future[Arrival]":
-        """For one that is in flight; it can be cancelled. Raises what its flight failed of."""
-        return asyncio.shield(self._slots[name])
+    async def wait(self, names: Sequence[str]) -> "list[asyncio.Future[Arrival]]":
+        """For all of these, which are in flight: their futures, done; `result` raises what a flight failed of.
+
+        Who is cancelled meanwhile cancels none of them. Keys of one load land together, so this mostly waits once.
+        """
+        slots = [self._slots[name] for name in names]
+        for slot in slots:
+            if not slot.done():
+                await asyncio.wait((slot,))
+        return slots
 
     async def close(self) -> None:
         """Cancel what is in flight."""

@@ -411,12 +411,10 @@ class Cache:
                     self._counts[key.family].loads_deduped += key.name in self._flights
             if begun:
                 self._begin(begun, load, from_primary=attempt > 0)
-            flights = [self._flights.wait(key.name) for key in missing]
-            arrivals = await asyncio.gather(*flights, return_exceptions=True)
+            landed = await self._flights.wait([key.name for key in missing])
             left = []
-            for key, arrival in zip(missing, arrivals, strict=True):
-                if isinstance(arrival, BaseException):
-                    raise arrival
+            for key, slot in zip(missing, landed, strict=True):
+                arrival = slot.result()
                 if self._accepts(reading, key, arrival, asked_s):
                     assert arrival.value is not None
                     found[key.name] = arrival.value.payload

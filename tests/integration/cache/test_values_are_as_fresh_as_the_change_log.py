@@ -264,7 +264,7 @@ async def test_a_value_is_loaded_before_it_expires_on_nobodys_budget(database: D
         one.l1.entries[name_of(it)].throw_from_s = 0.0  # type: ignore[union-attr]
         with budget(statements=0):
             assert await one.get(it) == 1
-        await one.cache._flights.wait(name_of(it))
+        await one.cache._flights.wait([name_of(it)])
 
         assert len(one.loads.calls) == 2
         assert one.cache.counts()["numbers"].refreshes == 1

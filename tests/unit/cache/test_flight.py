@@ -10,6 +10,12 @@ from yotei.cache.flight import Flights
 Land = Callable[[str, int], None]
 
 
+async def waited(flights: Flights[int], name: str) -> int:
+    """What lands for one key; raises what its flight failed of."""
+    (slot,) = await flights.wait([name])
+    return slot.result()
+
+
 async def test_who_joins_gets_what_the_first_one_fetched() -> None:
     flights: Flights[int] = Flights()
     fetched = []
@@ -20,7 +26,7 @@ async def test_who_joins_gets_what_the_first_one_fetched() -> None:
         land("key", 1)
 
     flights.begin(["key"], work)
-    answers = await asyncio.gather(*(flights.wait("key") for _ in range(100)))
+    answers = await asyncio.gather(*(waited(flights, "key") for _ in range(100)))
 
     assert answers == [1] * 100
     assert fetched == ["key"]
@@ -36,9 +42,9 @@ async def test_each_key_lands_as_soon_as_it_is_there() -> None:
         land("slow", 2)
 
     flights.begin(["quick", "slow"], work)
-    waiting = flights.wait("slow")
+    waiting = asyncio.ensure_future(waited(flights, "slow"))
 
-    assert await flights.wait("quick") == 1
+    assert await waited(flights, "quick") == 1
     assert not waiting.done()
     slow.set()
     assert await waiting == 2
@@ -53,8 +59,8 @@ async def test_a_caller_who_is_cancelled_takes_nobody_with_him() -> None:
         land("key", 1)
 
     flights.begin(["key"], work)
-    leader = asyncio.ensure_future(flights.wait("key"))
-    follower = asyncio.ensure_future(flights.wait("key"))
+    leader = asyncio.ensure_future(waited(flights, "key"))
+    follower = asyncio.ensure_future(waited(flights, "key"))
     leader.cancel()
     await asyncio.sleep(0)
     opened.set()
@@ -73,7 +79,7 @@ async def test_it_goes_on_when_everybody_has_gone() -> None:
         landed.set()
 
     flights.begin(["key"], work)
-    flights.wait("key").cancel()
+    asyncio.ensure_future(waited(flights, "key")).cancel()
     await landed.wait()
 
     assert "key" not in flights
@@ -87,7 +93,7 @@ async def test_a_failure_is_told_to_all_and_leaves_no_slot() -> None:
         raise ZeroDivisionError
 
     flights.begin(["key"], work)
-    answers = await asyncio.gather(flights.wait("key"), flights.wait("key"), return_exceptions=True)
+    answers = await asyncio.gather(waited(flights, "key"), waited(flights, "key"), return_exceptions=True)
 
     assert [type(answer) for answer in answers] == [ZeroDivisionError] * 2
     assert "key" not in flights
@@ -115,7 +121,7 @@ async def test_a_key_that_was_forgotten_is_a_failure_and_not_a_wait_without_end(
     flights.begin(["key"], work)
 
     with pytest.raises(AssertionError, match="without landing"):
-        await flights.wait("key")
+        await waited(flights, "key")
 
 
 async def test_closing_cancels_what_is_in_flight_and_who_waits_for_it() -> None:
@@ -125,7 +131,7 @@ async def test_closing_cancels_what_is_in_flight_and_who_waits_for_it() -> None:
         await asyncio.Event().wait()
 
     flights.begin(["key"], work)
-    waiting = flights.wait("key")
+    waiting = asyncio.ensure_future(waited(flights, "key"))
     await asyncio.sleep(0)
     await flights.close()
 
@@ -142,6 +148,6 @@ def test_it_knows_no_event_loop_before_it_flies() -> None:
             land("key", 1)
 
         flights.begin(["key"], work)
-        return await flights.wait("key")
+        return await waited(flights, "key")
 
     assert [asyncio.run(once()), asyncio.run(once())] == [1, 1]
