@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write cache-model bench-graphql lock clean
+.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write bench-cache cache-model bench-graphql lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench-graphql: $(BIN)/.dev ## GraphQL in memory beside Strawberry, end to end be
 
 bench-write: $(BIN)/.dev ## Writes and bookings a second, beside the same rows by bare SQL
 	@$(BIN)/python bench/write.py
+
+bench-cache: $(BIN)/.dev ## The cache: its cost, hit rates, beside bare ASGI, cashews and aiocache [PARTS="hit http"]
+	@$(BIN)/python -m bench.cache $(PARTS)
 
 cache-model: $(BIN)/.dev ## Explore the rules of the cache in every small world
 	@$(BIN)/python -m tests.model.cache
