@@ -75,7 +75,7 @@ bench-graphql: $(BIN)/.dev ## GraphQL in memory beside Strawberry, end to end be
 bench-write: $(BIN)/.dev ## Writes and bookings a second, beside the same rows by bare SQL
 	@$(BIN)/python bench/write.py
 
-bench-cache: $(BIN)/.dev ## The cache: its cost, hit rates, beside bare ASGI, cashews and aiocache [PARTS="hit http"]
+bench-cache: $(BIN)/.dev ## The cache: its cost, hit rates, beside cashews and aiocache [PARTS="hit rates"]
 	@$(BIN)/python -m bench.cache $(PARTS)
 
 cache-model: $(BIN)/.dev ## Explore the rules of the cache in every small world

@@ -12,7 +12,6 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from yotei.api.problems import answer_problem
-from yotei.cache.levels import Reading
 from yotei.cache.reads import Reads, reading_of_request
 from yotei.cache.token import Token
 from yotei.errors import Problem, invalid
@@ -42,7 +41,7 @@ def edge(app: ASGIApp, state: State) -> ASGIApp:
 
         async def send_told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_told(caching, reads.reading)]
+                message["headers"] = [*message["headers"], *_told(caching, reads)]
             await send(message)
 
         with reading_of_request(reads.reading):
@@ -75,15 +74,15 @@ def _seen(scope: Scope) -> Token | None:
     return None
 
 
-def _told(caching: Any, reading: Reading) -> list[tuple[bytes, bytes]]:
-    headers = []
+def _told(caching: Any, reads: Reads) -> list[tuple[bytes, bytes]]:
+    headers, reading = [], reads.reading
     token = caching.cache.token(reading)
     if token is not None:
         headers.append((TOKEN.encode(), str(token).encode()))
     if reading.used:
         detail = f'"l1={reading.hits_l1} l2={reading.hits_l2} db={reading.loads}"'
         stale = "; stale" if reading.stale_age_s is not None else ""
-        how = "fwd=miss" if reading.loads else "hit"
+        how = "hit" if reads.is_whole and not reading.loads else "fwd=miss" if reads.is_whole else "fwd=bypass"
         headers.append((b"Cache-Status", f"yotei; {how}{stale}; detail={detail}".encode()))
     if reading.stale_age_s is not None:
         headers.append((b"Age", str(int(reading.stale_age_s)).encode()))
