@@ -9,8 +9,9 @@ and a group as `xmin | nonce`: a value is of its group while both name the same 
 deleting one key, and a group that was evicted takes its values with it. A purge says by which transaction: what has
 a later xmin has seen it and stays.
 
-Redis may be slow or gone at any time. A call waits `soft_s` and goes on without an answer, the connection has until
-`hard_s`, and after some failures in a row nobody asks for a while.
+Redis may be slow or gone at any time. Who is asked by a request waits `soft_s` and goes on without an answer, the
+connection has until `hard_s`, and after some failures in a row nobody asks for a while. What is done behind requests
+(fills, purges, the marker) waits for the connection: a fill that is given up is loaded again by every other node.
 """
 
 import asyncio
@@ -34,6 +35,11 @@ BUCKETS_MAX: Final = 64
 BREAKER_FAILURES_MAX: Final = 5
 BREAKER_OPEN_S: Final = 1.0
 PURGE_KEYS_MAX: Final = 500
+SOFT_SLICES: Final = 5
+"""The wait for an answer is cut into so many. One that ends late, because this process is busy itself, is one all the
+same: else a node that has more to do than it can would take Redis for slow, and ask PostgreSQL on top of it."""
+BEHIND_S_MAX: Final = 5.0
+"""How long who works behind requests waits in any case."""
 XMIN_LENGTH: Final = 20
 NONCE_LENGTH: Final = 16
 HEAD_LENGTH: Final = XMIN_LENGTH + NONCE_LENGTH + 1
@@ -209,17 +215,9 @@ class L2:
         """What is there of these, in one MGET for each bucket. What cannot be decoded is not there."""
         found: dict[str, Stored] = {}
         for bucket, part in self._by_bucket(keys).items():
-            groups = list(dict.fromkeys(key.group for key in part if key.group))
-            names = [self._marker(epoch, bucket), *(self._name(epoch, bucket, key.name) for key in part)]
-            names += [self._name(epoch, bucket, group) for group in groups]
-            answers = await self._call(lambda names=names: self._redis.mget(names))  # type: ignore[misc]
-            marker = _marker(answers[0])
-            nonces = dict(zip(groups, answers[1 + len(part) :], strict=True))
-            for key, stored in zip(part, answers[1 : 1 + len(part)], strict=True):
-                if stored is not None:
-                    value = _readable(key, stored, nonces.get(key.group), decode)
-                    if value is not None:
-                        found[key.name] = Stored(*value, marker)
+            names = self._names(epoch, bucket, part)
+            answers = await self._call(lambda names=names: self._redis.mget(names), behind=False)  # type: ignore[misc]
+            found |= _stored(part, answers, decode)
         return found
 
     async def fill(
@@ -262,18 +260,31 @@ class L2:
                 purged += await self._run(PURGE, names, [_digits(xid) for _, xid in some])
         return purged
 
-    async def claim(self, epoch: str, names: Sequence[str], token: str, ms: int) -> set[str]:
-        """Those of the keys that nobody else is loading; they are ours for so long, or until `release`."""
+    async def claim(
+        self, epoch: str, keys: Sequence[Key], token: str, ms: int, decode: Callable[[Key, Any], Any]
+    ) -> tuple[set[str], dict[str, Stored]]:
+        """Those of the keys that nobody else is loading; they are ours for so long, or until `release`.
+
+        And what is there of all of them: who had a key before may have filled it, and let go of it, since we looked.
+        """
+        parts = self._by_bucket(keys)
 
         async def claim() -> list[Any]:
             pipeline = self._redis.pipeline(transaction=False)
-            for name in names:
-                pipeline.set(self._claim(epoch, name), token, nx=True, px=ms)
+            for bucket, part in parts.items():
+                for key in part:
+                    pipeline.set(self._claim(epoch, key.name), token, nx=True, px=ms)
+                pipeline.execute_command("MGET", *self._names(epoch, bucket, part))
             answers: list[Any] = await pipeline.execute()
             return answers
 
-        answers = await self._call(claim)
-        return {name for name, answer in zip(names, answers, strict=True) if answer}
+        answers = iter(await self._call(claim, behind=False))
+        ours: set[str] = set()
+        found: dict[str, Stored] = {}
+        for part in parts.values():
+            ours.update(key.name for key in part if next(answers))
+            found |= _stored(part, next(answers), decode)
+        return ours, found
 
     async def release(self, epoch: str, names: Sequence[str]) -> None:
         """Of claims that are ours; one that ran out meanwhile and is another's now costs that one a second load."""
@@ -323,6 +334,11 @@ class L2:
     def _name(self, epoch: str, bucket: int, name: str) -> str:
         return f"{self._tag(epoch, bucket)}:{name}"
 
+    def _names(self, epoch: str, bucket: int, keys: Sequence[Key]) -> list[str]:
+        """What is asked for to read keys of one bucket: the marker, the values, their groups."""
+        names = [self._marker(epoch, bucket), *(self._name(epoch, bucket, key.name) for key in keys)]
+        return names + [self._name(epoch, bucket, group) for group in _groups(keys)]
+
     def _claim(self, epoch: str, name: str) -> str:
         return f"{self._tag(epoch, self.bucket(name))}!load:{name}"
 
@@ -335,16 +351,22 @@ class L2:
 
         return await self._call(run)
 
-    async def _call(self, command: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        """One round trip, waited for `soft_s`; one that takes longer goes on alone until its connection gives up."""
+    async def _call(self, command: Callable[[], Coroutine[Any, Any, Answer]], *, behind: bool = True) -> Answer:
+        """One round trip. One that takes longer than it is waited for goes on alone until its connection gives up."""
         if not self._breaker.lets(self._now_s()):
             raise L2Unavailable("left alone for a while")
         self.round_trips += 1
         task = asyncio.ensure_future(self._asked(command))
         self._asking.add(task)
         task.add_done_callback(self._answered)
-        done, _ = await asyncio.wait({task}, timeout=self._soft_s)
-        if not done:
+        if behind:
+            await asyncio.wait({task}, timeout=BEHIND_S_MAX)
+        else:
+            for _ in range(SOFT_SLICES):
+                done, _ = await asyncio.wait({task}, timeout=self._soft_s / SOFT_SLICES)
+                if done:
+                    break
+        if not task.done():
             self._note_failure()
             raise L2Unavailable("no answer in time")
         try:
@@ -367,6 +389,25 @@ class L2:
     def _note_failure(self) -> None:
         self.failures += 1
         self._breaker.failed(self._now_s())
+
+
+def _groups(keys: Sequence[Key]) -> list[str]:
+    return list(dict.fromkeys(key.group for key in keys if key.group))
+
+
+def _stored(
+    keys: Sequence[Key], answers: Sequence[bytes | None], decode: Callable[[Key, Any], Any]
+) -> dict[str, Stored]:
+    """Of the answers to `L2._names`."""
+    found: dict[str, Stored] = {}
+    marker = _marker(answers[0])
+    nonces = dict(zip(_groups(keys), answers[1 + len(keys) :], strict=True))
+    for key, stored in zip(keys, answers[1 : 1 + len(keys)], strict=True):
+        if stored is not None:
+            value = _readable(key, stored, nonces.get(key.group), decode)
+            if value is not None:
+                found[key.name] = Stored(*value, marker)
+    return found
 
 
 def _readable(

@@ -28,7 +28,7 @@ from yotei.cache.counts import Counts
 from yotei.cache.flight import Flights
 from yotei.cache.key import Family, Key, Loaded, Value
 from yotei.cache.l1 import L1, READS_MAX, Entry
-from yotei.cache.l2 import L2, Fill, L2Unavailable, packed
+from yotei.cache.l2 import L2, Fill, L2Unavailable, Stored, packed
 from yotei.cache.marker import may_fill, proven
 from yotei.cache.tail import Tail
 from yotei.cache.token import Token
@@ -388,7 +388,7 @@ class Cache:
             try:
                 newer_than = self._wall_s() + expires_s - self._now_s()
                 left = await self._from_l2([key], land, newer_than_s=newer_than)
-                if left and (claimed := await self._claim(left)):
+                if left and (claimed := await self._claim(left, land, newer_than_s=newer_than)):
                     self._counts[key.family].refreshes += 1
                     await self._load(claimed, load, land, from_primary=False)
             except Exception as error:
@@ -478,22 +478,25 @@ class Cache:
         self._flights.begin(by_name, work)
 
     async def _share(self, keys: list[Key], load: Load, land: _Land, *, from_primary: bool) -> None:
-        """Load what nobody else in the cluster is loading, and wait for the rest."""
+        """Load what nobody else in the cluster is loading, and wait for the rest.
+
+        A claim ends with its load, or by itself where its node has died; then one of those who wait has it. So they
+        wait for as long as a load may take, not for one claim: all would be at their end together, and load together.
+        """
         left = {key.name: key for key in keys}
 
         def landed(name: str, arrival: _Arrival) -> None:
             left.pop(name, None)
             land(name, arrival)
 
-        deadline_s, pause_s = self._now_s() + self._claim_s, CLAIM_PAUSE_S_MIN
+        deadline_s, pause_s = self._now_s() + self._load_s, CLAIM_PAUSE_S_MIN
         while left and self._now_s() < deadline_s:
-            claimed = await self._claim(list(left.values()))
+            claimed = await self._claim(list(left.values()), landed)
             if claimed:
                 await self._load(claimed, load, landed, from_primary=from_primary)
             if left:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, CLAIM_PAUSE_S_MAX)
-                await self._from_l2(list(left.values()), landed)
         if left:
             await self._load(list(left.values()), load, landed, from_primary=from_primary, is_claimed=False)
 
@@ -507,43 +510,61 @@ class Cache:
         if not keys or not self._asks_l2():
             return keys
         assert self._l2 is not None
-        tail, turn, wall_s = self._tail, self._tail.turn, self._wall_s()
+        turn = self._tail.turn
         try:
-            stored = await self._l2.read(tail.epoch, keys, self._decoded)
+            stored = await self._l2.read(self._tail.epoch, keys, self._decoded)
         except L2Unavailable:
             return keys
-        left = []
+        for key in keys:
+            if key.name in stored:
+                self._note_useless(key, stored[key.name], turn)
+        return self._land_stored(keys, stored, turn, land, newer_than_s)
+
+    def _note_useless(self, key: Key, there: Stored, turn: int) -> None:
+        counts = self._counts[key.family]
+        if self._arrived(key, there, turn) is None:
+            counts.purges += 1
+        elif there.value.expires_at_s <= self._wall_s():
+            counts.expiries += 1
+
+    def _arrived(self, key: Key, there: Stored, turn: int) -> Snapshot | None:
+        """Up to where a value of Redis, found in that epoch, is complete; None when that is not enough."""
+        arrived = proven(there.value.snapshot, there.marker, self._tail.floors.base)
+        return arrived if arrived is not None and self._is_usable(key, arrived, turn) else None
+
+    def _land_stored(
+        self, keys: list[Key], stored: Mapping[str, Stored], turn: int, land: _Land, newer_than_s: float
+    ) -> list[Key]:
+        """Of what was found in Redis, in that epoch; the rest comes back."""
+        wall_s, left = self._wall_s(), []
         for key in keys:
             there = stored.get(key.name)
-            if there is None:
+            arrived = None if there is None else self._arrived(key, there, turn)
+            if there is None or arrived is None:
                 left.append(key)
                 continue
-            counts, value = self._counts[key.family], there.value
-            arrived = proven(value.snapshot, there.marker, tail.floors.base)
-            if arrived is None or not self._is_usable(key, arrived, turn):
-                counts.purges += 1
+            self._keep(key, there.value, arrived, there.encoded_bytes)
+            if there.value.expires_at_s <= max(wall_s, newer_than_s):
                 left.append(key)
                 continue
-            self._keep(key, value, arrived, there.encoded_bytes)
-            if value.expires_at_s <= max(wall_s, newer_than_s):
-                counts.expiries += value.expires_at_s <= wall_s
-                left.append(key)
-                continue
-            counts.hits_l2 += 1
-            land(key.name, _Arrival(value, arrived, turn))
+            self._counts[key.family].hits_l2 += 1
+            land(key.name, _Arrival(there.value, arrived, turn))
         return left
 
-    async def _claim(self, keys: list[Key]) -> list[Key]:
-        """Those of the keys that this node is to load: all, where nobody can be asked."""
+    async def _claim(self, keys: list[Key], land: _Land, *, newer_than_s: float = 0.0) -> list[Key]:
+        """Those of the keys that this node is to load: all, where nobody can be asked. Lands what is there by now."""
         if not keys or not self._asks_l2():
             return keys
         assert self._l2 is not None
-        with suppress(L2Unavailable):
-            ours = await self._l2.claim(
-                self._tail.epoch, [key.name for key in keys], self._token, round(self._claim_s * 1000)
-            )
-            return [key for key in keys if key.name in ours]
-        return keys
+        epoch, turn = self._tail.epoch, self._tail.turn
+        try:
+            ours, stored = await self._l2.claim(epoch, keys, self._token, round(self._claim_s * 1000), self._decoded)
+        except L2Unavailable:
+            return keys
+        left = self._land_stored(keys, stored, turn, land, newer_than_s)
+        claimed = [key for key in left if key.name in ours]
+        self._enqueue(_Filling(epoch, [], sorted(ours.difference(key.name for key in claimed))))
+        return claimed
 
     async def _fill(self, filling: _Filling) -> None:
         """Store what was loaded, then end the claims: who waits finds the value before he finds the key free."""

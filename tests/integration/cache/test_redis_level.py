@@ -1,6 +1,7 @@
 """The level in Redis: shared, never believed further than its marker goes, and never waited for long."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ async def stored(one: Node, it: UUID) -> Any:
     assert one.l2 is not None
     found = await one.l2.read(one.tail.epoch, [key_of(it)], lambda key, payload: one.cache._decoded(key, payload))
     return found[name_of(it)].value.payload if found else None
+
+
+async def claimed(one: Node, it: UUID, token: str, ms: int) -> bool:
+    assert one.l2 is not None
+    ours, _ = await one.l2.claim(one.tail.epoch, [key_of(it)], token, ms, one.cache._decoded)
+    return bool(ours)
 
 
 async def swept(one: Node, after_s: float = 400.0) -> None:
@@ -270,10 +277,54 @@ async def test_a_node_that_dies_while_it_loads_costs_the_time_of_its_claim(
 ) -> None:
     async with node(database, redis_server.unix_url, claim_s=0.2) as one:
         assert one.l2 is not None
-        assert await one.l2.claim(one.tail.epoch, [name_of(it)], "gone", 200) == {name_of(it)}
+        assert await claimed(one, it, "gone", 200)
 
         assert await one.get(it) == 1
         assert len(one.loads.calls) == 1
+
+
+async def test_of_those_who_wait_for_one_that_has_died_one_loads(
+    database: Database, redis_server: RedisServer, it: UUID
+) -> None:
+    url = redis_server.unix_url
+    async with (
+        node(database, url, running=True, claim_s=0.2) as one,
+        node(database, url, running=True, claim_s=0.2) as two,
+    ):
+        assert await claimed(one, it, "gone", 200)
+
+        assert set(await asyncio.gather(one.get(it), two.get(it))) == {1}
+        assert len(one.loads.calls) + len(two.loads.calls) == 1
+
+
+async def test_who_gets_a_claim_finds_what_was_filled_before_it_was_free(pair: tuple[Node, Node], it: UUID) -> None:
+    one, other = pair
+    await one.get(it)
+    await one.filled()
+    assert other.l2 is not None
+
+    ours, found = await other.l2.claim(other.tail.epoch, [key_of(it)], "other", 5_000, other.cache._decoded)
+
+    assert ours == {name_of(it)}
+    assert found[name_of(it)].value.payload == 1
+
+
+async def test_redis_is_not_taken_for_slow_by_a_node_that_is_busy_itself(
+    database: Database, redis_server: RedisServer, it: UUID
+) -> None:
+    async with node(database, redis_server.unix_url, soft_s=0.05) as one:
+        await one.get(it)
+        await one.filled()
+        assert one.l1 is not None and one.l2 is not None
+        one.l1.clear()
+
+        asked = asyncio.create_task(one.get(it))
+        while not asked.done():
+            time.sleep(0.06)  # noqa: ASYNC251, that is the point
+            await asyncio.sleep(0)
+
+        assert await asked == 1
+        assert (len(one.loads.calls), one.l2.failures) == (1, 0)
 
 
 async def test_what_another_release_has_stored_is_not_there(pair: tuple[Node, Node], it: UUID) -> None:
@@ -333,7 +384,7 @@ async def test_redis_that_does_not_answer_is_waited_for_a_moment_only(
             assert one.l2 is not None
             server.pause()
             with pytest.raises(L2Unavailable, match="in time"):
-                await one.l2.marker(one.tail.epoch, 0)
+                await one.l2.read(one.tail.epoch, [key_of(it)], one.cache._decoded)
             number = await one.get(it)
             server.resume()
 
