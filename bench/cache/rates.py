@@ -257,8 +257,10 @@ class Shared(L2):
                     gone += 1
         return gone
 
-    async def claim(self, epoch: str, names: Sequence[str], token: str, ms: int) -> set[str]:
-        return set(names)
+    async def claim(
+        self, epoch: str, keys: Sequence[Key], token: str, ms: int, decode: Callable[[Key, Any], Any]
+    ) -> tuple[set[str], dict[str, Stored]]:
+        return {key.name for key in keys}, {}
 
     async def release(self, epoch: str, names: Sequence[str]) -> None:
         pass
