@@ -184,12 +184,13 @@ def test_a_killed_worker_comes_back(place: Place) -> None:
 def test_without_postgres_requests_get_a_503_problem_until_it_was_started_again(place: Place) -> None:
     server = place.start().ready()
     token = place.admin_token()
-    url = f"{place.base}/api/users/me"
-    assert status(url, bearer(token)) == 200
+    me, url = f"{place.base}/api/users/me", f"{place.base}/api/users/me/agenda"
+    assert status(me, bearer(token)) == status(url, bearer(token)) == 200
 
     server.send(signal.SIGSTOP)  # so that it cannot be faster than our request
     kill(place.postmaster())
     refused = httpx.get(url, headers=bearer(token), timeout=10)
+    kept = httpx.get(me, headers=bearer(token), timeout=10)
     until(lambda: status(f"{place.base}/readyz") == 503, "not ready, once the answer of before is a second old")
     server.send(signal.SIGCONT)
 
@@ -197,6 +198,7 @@ def test_without_postgres_requests_get_a_503_problem_until_it_was_started_again(
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["code"] == "unavailable"
+    assert kept.status_code == 200, "what is in the cache is told on"
     until(lambda: status(url, bearer(token)) == 200, "PostgreSQL is back")
     assert "PostgreSQL had ended unexpectedly and was started again" in server.err
     assert "Traceback" not in server.err
