@@ -1,6 +1,6 @@
 """`make bench-cache`: what the cache costs, what it saves, and what it is beside. One table, a part of it by name.
 
-    python -m bench.cache                   # all that can be measured
+    python -m bench.cache                   # all of it
     python -m bench.cache hit rates         # some of it
 
 Two things are compared only by measuring them in turn within one run. A line of the table that has a bar says whether
@@ -24,7 +24,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from bench.cache import cold, hit, http, memory, mget, poll, rates, rivals
+from bench.cache import hit, memory, mget, poll, rates, rivals
 from bench.cache.row import Row
 from bench.micro.run import commit, machine
 
@@ -41,11 +41,8 @@ class Part(NamedTuple):
 
 PARTS: Final = {
     room.__name__.rpartition(".")[2]: Part(room.run, room.Size(), room.TINY)
-    for room in (hit, http, cold, mget, poll, memory, rates, rivals)
+    for room in (hit, mget, poll, memory, rates, rivals)
 }
-BY_NAME_ONLY: Final = frozenset({"http", "cold"})
-"""They measure lists of events out of the cache, and refuse answers that came from elsewhere. As long as lists are read
-from the database alone, these parts end with that refusal."""
 
 
 def table(found: dict[str, list[Row]]) -> Table:
@@ -73,7 +70,7 @@ def main() -> None:
         "parts",
         nargs="*",
         metavar="part",
-        help=f"of {', '.join(PARTS)}; without one all but {', '.join(sorted(BY_NAME_ONLY))}",
+        help=f"of {', '.join(PARTS)}; all without one",
     )
     parser.add_argument("--tiny", action="store_true", help="only show that it runs; nothing is kept")
     given = parser.parse_args()
@@ -82,9 +79,7 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     started = perf_counter()
-    found = asyncio.run(
-        measure(given.parts or [name for name in PARTS if name not in BY_NAME_ONLY], is_tiny=given.tiny)
-    )
+    found = asyncio.run(measure(given.parts or list(PARTS), is_tiny=given.tiny))
     Console(width=None if sys.stdout.isatty() else 170).print(table(found))
     if given.tiny:
         return

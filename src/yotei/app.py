@@ -105,10 +105,7 @@ def doors(config: Settings, *, alone: bool = False) -> Litestar:
             *graphql.routes(),
             *pages.ROUTES,
         ],
-        dependencies={
-            "viewer": Provide(auth.provide_viewer),
-            "writing": Provide(provide_writing),
-        },
+        dependencies={"viewer": Provide(auth.provide_viewer), "writing": Provide(provide_writing)},
         guards=[strict],
         exception_handlers={Exception: answer_problem},
         state=State(

@@ -1,7 +1,7 @@
 """Puts the cache of one worker together: tail, levels, sweeper, bus; and what a write tells them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,7 +20,6 @@ from yotei.cache.sweeper import Sweeper
 from yotei.cache.tail import ALL, Tail
 from yotei.cache.token import Token
 from yotei.calendars import keys as calendars
-from yotei.events import keys as events
 from yotei.resources import keys as resources
 from yotei.settings import L1_ENTRIES, TTL_PROFILES, CacheSettings, Settings
 from yotei.storage.change_log import Change, own_changes
@@ -29,11 +28,10 @@ from yotei.users import keys as users
 
 OWN_CHANGES_MAX: Final = 2_000
 """Rows of its own that a transaction tells of; who changed more makes everybody read the log instead."""
-HINT_KEYS_MAX: Final = 1_000
 SWEEPS_PER_WINDOW: Final = 60
 RESTART_PAUSE_S: Final = 1.0
 
-_DOMAINS: Final = (users, calendars, resources, events)
+_DOMAINS: Final = (users, calendars, resources)
 _log = structlog.get_logger()
 
 
@@ -152,15 +150,14 @@ class Caching:
         names = [ALL] if is_all else list(dict.fromkeys(name for change in changes for name in purged(change)))
         return lambda: self._committed(xid, names)
 
-    def _committed(self, xid: int, names: Iterable[str]) -> None:
+    def _committed(self, xid: int, names: Sequence[str]) -> None:
         """This node applies its own change before it answers, and tells the others."""
-        told = list(names)
-        self.cache.apply(xid, told)
+        self.cache.apply(xid, names)
         reading = current_reading()
         if reading is not None:
             reading.xid = xid
         if self.bus is not None:
-            keys = () if ALL in told or len(told) > HINT_KEYS_MAX else tuple(told)
+            keys = () if ALL in names else tuple(names)
             self.bus.send(Hint(self.tail.epoch, xid, keys, datetime.now(UTC)))
 
     def _hear(self, hint: Hint) -> None:

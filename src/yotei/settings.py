@@ -293,12 +293,6 @@ class CacheSettings(Section, frozen=True):
         Annotated[int, Meta(ge=1, le=86_400)] | None,
         Meta(description="How long a value stays in process before Redis, or PostgreSQL, is asked again."),
     ] = None
-    rendered_bytes_max: Annotated[
-        int, Meta(ge=0, le=68_719_476_736, description="Memory for answers as they were sent; 0: none are kept.")
-    ] = 67_108_864
-    rendered_ttl_s: Annotated[
-        int, Meta(ge=1, le=3_600, description="How long an answer is kept as it was sent, unless it changes before.")
-    ] = 60
     negative_ttl_s: Annotated[
         float, Meta(ge=0, le=10, description="How long it is remembered, in process, that there is no such thing.")
     ] = 1.0

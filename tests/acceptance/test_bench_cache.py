@@ -2,14 +2,14 @@
 
 import pytest
 
-from bench.cache.__main__ import BY_NAME_ONLY, PARTS, table
+from bench.cache.__main__ import PARTS, table
 from bench.cache.rates import HIT_RATE_MIN
 from yotei.settings import TTL_PROFILES
 
 
 # What the libraries that we are compared with call, redis-py has deprecated.
 @pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWarning")
-@pytest.mark.parametrize("name", sorted(PARTS.keys() - BY_NAME_ONLY))
+@pytest.mark.parametrize("name", PARTS)
 async def test_every_part_brings_lines_for_the_table(name: str) -> None:
     part = PARTS[name]
 

@@ -32,7 +32,7 @@ def edge(app: ASGIApp, state: State) -> ASGIApp:
         request: Request[Any, Any, Any] = Request(scope, receive, send)
         try:
             reads: Reads = caching.reads(_seen(scope))
-            await begin(caching, reads)
+            await _begin(reads)
         except Problem as problem:
             response = answer_problem(request, problem).to_asgi_response(None, request)
             await response(scope, receive, send)
@@ -41,7 +41,7 @@ def edge(app: ASGIApp, state: State) -> ASGIApp:
 
         async def send_told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_told(caching, reads)]
+                message["headers"] = [*message["headers"], *_told(reads)]
             await send(message)
 
         with reading_of_request(reads.reading):
@@ -56,10 +56,10 @@ def source_of(request: Request[Any, Any, Any]) -> Source:
     return request.app.state.database if reads is None else reads
 
 
-async def begin(caching: Any, reads: Reads) -> None:
+async def _begin(reads: Reads) -> None:
     """See what the client has seen. Problem `invalid_request` for a token that nobody was given."""
     try:
-        await caching.cache.begin(reads.reading)
+        await reads.begin()
     except ValueError as error:
         raise invalid(f"header.{TOKEN}", f"expected a token that was given: {error}") from error
 
@@ -74,15 +74,14 @@ def _seen(scope: Scope) -> Token | None:
     return None
 
 
-def _told(caching: Any, reads: Reads) -> list[tuple[bytes, bytes]]:
-    headers, reading = [], reads.reading
-    token = caching.cache.token(reading)
+def _told(reads: Reads) -> list[tuple[bytes, bytes]]:
+    headers, reading, token = [], reads.reading, reads.token
     if token is not None:
         headers.append((TOKEN.encode(), str(token).encode()))
     if reading.used:
         detail = f'"l1={reading.hits_l1} l2={reading.hits_l2} db={reading.loads}"'
         stale = "; stale" if reading.stale_age_s is not None else ""
-        how = "hit" if reads.is_whole and not reading.loads else "fwd=miss" if reads.is_whole else "fwd=bypass"
+        how = "fwd=bypass" if not reads.is_whole else "fwd=miss" if reading.loads else "hit"
         headers.append((b"Cache-Status", f"yotei; {how}{stale}; detail={detail}".encode()))
     if reading.stale_age_s is not None:
         headers.append((b"Age", str(int(reading.stale_age_s)).encode()))

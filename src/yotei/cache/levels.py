@@ -64,17 +64,13 @@ class Used(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading:
-    """The reads of one request: what it has to see, what it has seen, and how it was answered.
-
-    `known` is what the node knew when it began: all that is used contains at least that.
-    """
+    """The reads of one request: what it has to see, what it has seen, and how it was answered."""
 
     __slots__ = (
         "began_s",
         "brought",
         "hits_l1",
         "hits_l2",
-        "known",
         "loads",
         "seen",
         "stale_age_s",
@@ -84,10 +80,9 @@ class Reading:
         "xid",
     )
 
-    def __init__(self, token: Token | None, turn: int, known: Snapshot, began_s: float) -> None:
+    def __init__(self, token: Token | None, turn: int, began_s: float) -> None:
         self.token = token
         self.turn = turn
-        self.known = known
         self.began_s = began_s
         self.used: list[Used] = []
         self.brought: dict[str, _Arrival] = {}
@@ -188,13 +183,13 @@ class Cache:
     # What a request asks.
 
     def reading(self, token: Token | None = None) -> Reading:
-        return Reading(token, self._tail.turn, self._tail.floors.known, self._now_s())
+        return Reading(token, self._tail.turn, self._now_s())
 
     async def begin(self, reading: Reading) -> None:
         """See at least what the client has seen. Problem `unavailable`; ValueError for a token nobody was given."""
         if reading.token is not None:
             await self._tail.reach(reading.token)
-            reading.turn, reading.known = self._tail.turn, self._tail.floors.known
+            reading.turn = self._tail.turn
 
     def token(self, reading: Reading) -> Token | None:
         """What to hand back to the client: it has now seen this too, and written `xid`. None: there is nothing."""

@@ -9,13 +9,13 @@ asked itself. A load is one statement, whichever source it is given.
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from asyncpg import Record
 
 from yotei.cache.key import Key, Loaded
 from yotei.cache.levels import Cache, Reading
+from yotei.cache.token import Token
 from yotei.storage.pool import Source
 from yotei.storage.statements import Statement
 
@@ -47,42 +47,42 @@ def reading_of_request(reading: Reading) -> Iterator[None]:
 class Reads:
     """Of one request. It is a `Source`, too: what is sent to it goes to the primary, past the cache."""
 
-    def __init__(self, database: Source, cache: Cache, reading: Reading, *, replica: Source | None = None) -> None:
+    def __init__(self, database: Source, cache: Cache, reading: Reading) -> None:
         self._database = database
         self._cache = cache
-        self._replica = replica
         self.reading = reading
         self.is_whole = True
         """Whether all that was read came through the cache, so that the answer is known by its units."""
-        self.holds_until: datetime | None = None
-        """When the answer becomes another one by itself, because time passes; None: never."""
+
+    async def begin(self) -> None:
+        """See at least what the client has seen. Problem `unavailable`; ValueError for a token nobody was given."""
+        await self._cache.begin(self.reading)
+
+    @property
+    def token(self) -> Token | None:
+        """What the client is told that it has seen by now."""
+        return self._cache.token(self.reading)
 
     async def get_many(self, keys: Sequence[Key], load: UnitLoad) -> list[Any]:
         """The payloads in order, None where there is no such thing. Raises what `load` does; Problem `unavailable`."""
 
-        async def load_from(missing: Sequence[Key], from_primary: bool) -> Loaded:
-            source = self._database if from_primary or self._replica is None else self._replica
-            return await load(source, missing)
+        async def load_from_primary(missing: Sequence[Key], _: bool) -> Loaded:
+            return await load(self._database, missing)
 
-        return await self._cache.get_many(self.reading, keys, load_from)
+        return await self._cache.get_many(self.reading, keys, load_from_primary)
 
     async def consistently(self, work: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """What `work` makes of the units that it reads, all of them as of one moment; None when they change too fast.
 
-        `work` may run more than once.
+        `work` may run more than once. What others use for this request at the same time is looked at, too.
         """
-        since = len(self.reading.used)
         for _ in range(MOMENT_ATTEMPTS_MAX):
+            since = len(self.reading.used)
             answer = await work()
             if await self._cache.is_of_one_moment(self.reading, since):
                 return answer
-            del self.reading.used[since:]
             self.reading.brought.clear()
         return None
-
-    def hold_until(self, moment: datetime) -> None:
-        """The answer depends on the time of asking, and is the same until then."""
-        self.holds_until = moment if self.holds_until is None else min(self.holds_until, moment)
 
     async def fetch(self, statement: Statement, *args: object) -> list[Record]:
         self.is_whole = False
