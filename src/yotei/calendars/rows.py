@@ -50,22 +50,15 @@ async def load_memberships(source: Source, wanted: Sequence[Key]) -> Loaded:
     calendars = [key.id for key in wanted if key.family == "calendar_summary"]
     row = await source.fetchrow(_SQL["load_memberships"], people, MEMBERSHIPS_MAX, calendars)
     assert row is not None
-    payloads: dict[Key, object] = dict(memberships(people, row["members"]))
-    # Of a deleted calendar comes along that there is none.
-    payloads |= {keys.summary(one.calendar_id): None for one in _members.decode(row["members"])}
+    of_people: dict[UUID, list[keys.Membership]] = {one: [] for one in people}
+    payloads: dict[Key, object] = {}
+    for one in _members.decode(row["members"]):
+        of_people[one.user_id].append(keys.Membership(one.calendar_id, one.role))
+        payloads[keys.summary(one.calendar_id)] = None  # so that of a deleted one comes along that there is none
     payloads |= {keys.summary(one.id): one for one in _summaries.decode(row["calendars"])}
+    for user_id, all_ in of_people.items():
+        payloads[keys.of_user(user_id)] = keys.Memberships(tuple(all_) if len(all_) <= MEMBERSHIPS_MAX else None)
     return Loaded.of(payloads, row["snapshot"], row["is_standby"])
-
-
-def memberships(people: Sequence[UUID], members: str) -> dict[Key, keys.Memberships]:
-    """Of each of these people, from the JSON of rows with `user_id`, `calendar_id`, `role`."""
-    found: dict[UUID, list[keys.Membership]] = {one: [] for one in people}
-    for one in _members.decode(members):
-        found[one.user_id].append(keys.Membership(one.calendar_id, one.role))
-    return {
-        keys.of_user(user_id): keys.Memberships(tuple(all_) if len(all_) <= MEMBERSHIPS_MAX else None)
-        for user_id, all_ in found.items()
-    }
 
 
 async def load_members(source: Source, wanted: Sequence[Key]) -> Loaded:

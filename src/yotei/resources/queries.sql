@@ -13,34 +13,22 @@ order by r.name, r.id
 limit $6::integer
 
 -- name: load_resources
--- Resources by id, deleted ones too, as one JSON text, and the snapshot that they were read under.
+-- Resources ($1), deleted ones too, and when they are blocked on days of UTC: for each pair of a resource ($2) and a day ($3) the
+-- confirmed reservations that touch it. As JSON texts, with the snapshot that they were read under.
 select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
        (select coalesce(json_agg(k), '[]')
         from (select row_to_json(s) as resource, r.deleted_at is not null as is_deleted
               from resources r
               cross join lateral (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
                                          r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version) s
-              where r.id = any($1::uuid[])) k)::text as resources
-
--- name: load_availability
--- When resources are blocked on days of UTC, as JSON: for each pair of a resource ($1) and a day ($2) the confirmed reservations
--- that touch it. Along with it the resources ($3), deleted ones too.
-select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
+              where r.id = any($1::uuid[])) k)::text as resources,
        (select coalesce(json_agg(d), '[]')
         from (select q.resource_id, q.day,
-                     (select coalesce(json_agg(p), '[]')
-                      from (select v.id, lower(v.blocked) as start, upper(v.blocked) as end
-                            from reservations v
-                            where v.resource_id = q.resource_id and v.status = 'CONFIRMED'
-                              and v.blocked && tstzrange(q.day::timestamp at time zone 'UTC', (q.day + 1)::timestamp at time zone 'UTC')
-                            order by 2, 3, 1) p) as holds
-              from unnest($1::uuid[], $2::date[]) q (resource_id, day)) d)::text as days,
-       (select coalesce(json_agg(k), '[]')
-        from (select row_to_json(s) as resource, r.deleted_at is not null as is_deleted
-              from resources r
-              cross join lateral (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
-                                         r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version) s
-              where r.id = any($3::uuid[])) k)::text as resources
+                     (select coalesce(json_agg(json_build_array(v.id, lower(v.blocked), upper(v.blocked)) order by v.blocked, v.id), '[]')
+                      from reservations v
+                      where v.resource_id = q.resource_id and v.status = 'CONFIRMED'
+                        and v.blocked && tstzrange(q.day::timestamp at time zone 'UTC', (q.day + 1)::timestamp at time zone 'UTC')) as holds
+              from unnest($2::uuid[], $3::date[]) q (resource_id, day)) d)::text as days
 
 -- name: select_availability
 -- The resources that were asked for, by id or by filter, each with the blocked periods of its units that touch the

@@ -203,7 +203,7 @@ async def _blocked(
 
     async def work() -> dict[UUID, rows.Blocked]:
         units = [keys.availability(one, day) for one in wanted for day in days]
-        holds: list[tuple[Hold, ...] | None] = await source.get_many(units, rows.load_availability)
+        holds: list[tuple[Hold, ...] | None] = await source.get_many(units, rows.load_resources)
         known: list[Known | None] = await source.get_many(list(map(keys.profile, wanted)), rows.load_resources)
         return {
             one.resource.id: rows.Blocked(

@@ -43,41 +43,27 @@ async def list_resources(
     return [_resource(row) for row in found]
 
 
-class _Held(msgspec.Struct, frozen=True):
-    id: UUID
-    start: datetime
-    end: datetime
-
-
-class _HeldDay(msgspec.Struct, frozen=True):
+class _Day(msgspec.Struct, frozen=True):
     resource_id: UUID
     day: date
-    holds: tuple[_Held, ...]
+    holds: tuple[keys.Hold, ...]
 
 
 _known: Final = msgspec.json.Decoder(tuple[keys.Known, ...])
-_days: Final = msgspec.json.Decoder(tuple[_HeldDay, ...])
+_days: Final = msgspec.json.Decoder(tuple[_Day, ...])
 
 
 async def load_resources(source: Source, wanted: Sequence[Key]) -> Loaded:
-    row = await source.fetchrow(_SQL["load_resources"], [key.id for key in wanted])
-    assert row is not None
-    payloads = {keys.profile(one.resource.id): one for one in _known.decode(row["resources"])}
-    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
-
-
-async def load_availability(source: Source, wanted: Sequence[Key]) -> Loaded:
-    """Days of resources, and along with them the resources; of one that is not there, that it is not."""
-    ids = [key.id for key in wanted]
+    """Resources and days of them: both kinds of keys. With a day comes its resource, or that there is none."""
+    days = [key for key in wanted if key.family == "resource_availability"]
+    ids = list(dict.fromkeys(key.id for key in wanted))
     row = await source.fetchrow(
-        _SQL["load_availability"], ids, [keys.day_of(key) for key in wanted], list(dict.fromkeys(ids))
+        _SQL["load_resources"], ids, [key.id for key in days], [keys.day_of(key) for key in days]
     )
     assert row is not None
     payloads: dict[Key, object] = dict.fromkeys(map(keys.profile, ids))
     payloads |= {keys.profile(one.resource.id): one for one in _known.decode(row["resources"])}
-    for one in _days.decode(row["days"]):
-        holds = tuple(keys.Hold(hold.id, hold.start, hold.end) for hold in one.holds)
-        payloads[keys.availability(one.resource_id, one.day)] = holds
+    payloads |= {keys.availability(one.resource_id, one.day): one.holds for one in _days.decode(row["days"])}
     return Loaded.of(payloads, row["snapshot"], row["is_standby"])
 
 
