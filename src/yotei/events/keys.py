@@ -1,0 +1,151 @@
+"""The units of events in the cache: their keys, their payloads, and which change purges which."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from yotei.cache.key import Key
+from yotei.events.event import ResponseStatus, Status, Transparency, Visibility
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A reservation that an event has, or missed; `recurrence_id` names the instance of a series that does."""
+
+    id: UUID
+    resource_id: UUID
+    recurrence_id: datetime | None
+    start_time: datetime
+    end_time: datetime
+    is_missed: bool
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A row of `events` with what it holds: nothing of people or rooms but their ids. The order is that of the statement."""
+
+    id: UUID
+    calendar_id: UUID
+    organizer_id: UUID
+    uid: str
+    sequence: int
+    title: str
+    description: str | None
+    location: str | None
+    url: str | None
+    start_time: datetime
+    end_time: datetime
+    span_end: datetime | None
+    tzid: str | None
+    all_day: bool
+    floating: bool
+    rrule: str | None
+    rdates: tuple[datetime, ...]
+    exdates: tuple[datetime, ...]
+    series_id: UUID | None
+    recurrence_id: datetime | None
+    this_and_future: bool
+    status: Status
+    transparency: Transparency
+    visibility: Visibility
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    booked_until: datetime | None
+    holds: tuple[Hold, ...]
+
+
+class Month(msgspec.Struct, frozen=True, array_like=True):
+    """The events of one calendar that touch a month of UTC: single events, series, and their overrides, those that
+    replace an instance in it too; `rows` is None where they are too many to be kept, or part of a series lies elsewhere.
+
+    `people` and `resources` are who and what was named when it was read: a hint of what will be asked next.
+    """
+
+    rows: tuple[Kept, ...] | None
+    people: tuple[UUID, ...] = ()
+    resources: tuple[UUID, ...] = ()
+
+
+class Full(msgspec.Struct, frozen=True, array_like=True):
+    """One event that is not deleted, with what it holds from yesterday on."""
+
+    row: Kept
+    people: tuple[UUID, ...] = ()
+
+
+class Invited(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A row of `attendees`, without its event."""
+
+    email: str
+    name: str | None
+    user_id: UUID | None
+    response_status: ResponseStatus
+    is_optional: bool
+    comment: str | None
+
+
+class Concern(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An event that somebody organises or is invited to."""
+
+    event_id: UUID
+    calendar_id: UUID
+
+
+class Concerns(msgspec.Struct, frozen=True, array_like=True):
+    """Those of one person that touch a month of UTC; `all` is None where they are too many to be kept."""
+
+    all: tuple[Concern, ...] | None
+
+
+TYPES: Final[dict[str, Any]] = {
+    "calendar_events": Month,
+    "event_full": Full,
+    "event_attendees": tuple[Invited, ...],
+    "user_invitations": Concerns,
+}
+"""What the values of each family are."""
+
+
+def month(calendar_id: UUID, month_: str) -> Key:
+    """The events of a calendar in a month of UTC, `2026-11`."""
+    group = _months(calendar_id)
+    return Key(f"{group}{month_}", "calendar_events", f"{group}*")
+
+
+def full(event_id: UUID) -> Key:
+    return Key(f"event:{event_id}:full", "event_full")
+
+
+def attendees(event_id: UUID) -> Key:
+    return Key(f"event:{event_id}:attendees", "event_attendees")
+
+
+def invitations(user_id: UUID, month_: str) -> Key:
+    """What somebody organises or is invited to in a month of UTC."""
+    group = _invitations(user_id)
+    return Key(f"{group}{month_}", "user_invitations", f"{group}*")
+
+
+def month_of(key: Key) -> str:
+    return key.name.rsplit(":", 1)[1]
+
+
+def months(start: datetime, end: datetime) -> Iterator[str]:
+    """The months of UTC that a period touches; `end` is not part of it, unless it is its start."""
+    at, last = start.astimezone(UTC), max(start, end - _MICROSECOND).astimezone(UTC)
+    year, month_ = at.year, at.month
+    while (year, month_) <= (last.year, last.month):
+        yield f"{year:04}-{month_:02}"
+        year, month_ = (year, month_ + 1) if month_ < 12 else (year + 1, 1)
+
+
+def _months(calendar_id: UUID) -> str:
+    return f"calendar:{calendar_id}:events:"
+
+
+def _invitations(user_id: UUID) -> str:
+    return f"user:{user_id}:invitations:"
