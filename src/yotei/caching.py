@@ -20,6 +20,7 @@ from yotei.cache.sweeper import Sweeper
 from yotei.cache.tail import ALL, Tail
 from yotei.cache.token import Token
 from yotei.calendars import keys as calendars
+from yotei.events import keys as events
 from yotei.resources import keys as resources
 from yotei.settings import L1_ENTRIES, TTL_PROFILES, CacheSettings, Settings
 from yotei.storage.change_log import Change, own_changes
@@ -31,7 +32,7 @@ OWN_CHANGES_MAX: Final = 2_000
 SWEEPS_PER_WINDOW: Final = 60
 RESTART_PAUSE_S: Final = 1.0
 
-_DOMAINS: Final = (users, calendars, resources)
+_DOMAINS: Final = (users, calendars, resources, events)
 _log = structlog.get_logger()
 
 

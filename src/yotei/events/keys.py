@@ -9,6 +9,7 @@ import msgspec
 
 from yotei.cache.key import Key
 from yotei.events.event import ResponseStatus, Status, Transparency, Visibility
+from yotei.storage.change_log import Change
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -25,7 +26,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A row of `events` with what it holds: nothing of people or rooms but their ids. The order is that of the statement."""
+    """A row of `events` with what it holds, of people and rooms the ids only; the order is that of `load_units`."""
 
     id: UUID
     calendar_id: UUID
@@ -57,17 +58,20 @@ class Kept(msgspec.Struct, frozen=True, gc=False, array_like=True):
     booked_until: datetime | None
     holds: tuple[Hold, ...]
 
+    @property
+    def recurs(self) -> bool:
+        return self.rrule is not None or bool(self.rdates)
+
 
 class Month(msgspec.Struct, frozen=True, array_like=True):
     """The events of one calendar that touch a month of UTC: single events, series, and their overrides, those that
-    replace an instance in it too; `rows` is None where they are too many to be kept, or part of a series lies elsewhere.
+    replace an instance in it too; `rows` is None where they are too many to be kept, or part of a series is elsewhere.
 
-    `people` and `resources` are who and what was named when it was read: a hint of what will be asked next.
+    `people` are those whom each of the rows named when it was read: a hint of what will be asked next.
     """
 
     rows: tuple[Kept, ...] | None
-    people: tuple[UUID, ...] = ()
-    resources: tuple[UUID, ...] = ()
+    people: tuple[tuple[UUID, ...], ...] = ()
 
 
 class Full(msgspec.Struct, frozen=True, array_like=True):
@@ -141,6 +145,20 @@ def months(start: datetime, end: datetime) -> Iterator[str]:
     while (year, month_) <= (last.year, last.month):
         yield f"{year:04}-{month_:02}"
         year, month_ = (year, month_ + 1) if month_ < 12 else (year + 1, 1)
+
+
+def purged(change: Change) -> Iterator[str]:
+    """The keys and groups whose values a change may have made other ones."""
+    if change.entity == "attendee":
+        yield attendees(change.entity_id).name
+        if change.user_id is not None:
+            yield f"{_invitations(change.user_id)}*"
+    elif change.entity in ("event", "booking", "reservation"):
+        yield full(change.entity_id).name
+        if change.scope_kind == "calendar":
+            yield f"{_months(change.scope_id)}*"
+        if change.user_id is not None:
+            yield f"{_invitations(change.user_id)}*"
 
 
 def _months(calendar_id: UUID) -> str:

@@ -1,8 +1,8 @@
 -- name: select_events
 -- The one read of events: a list, an agenda and a single event are the same question with other grounds for being
--- asked. Returns one row: the snapshot, the calendars that the viewer reads by right of membership, how many rows of
--- events are concerned, and, unless these are more than $9, the events with all that is shown of them (attendees, people,
--- rooms), as JSON texts. What the viewer may see of them, their order and the page are not decided here.
+-- asked. Returns one row: the calendars that the viewer reads by right of membership, how many rows of events are
+-- concerned, and, unless these are more than $9, the events with all that is shown of them (attendees, people, rooms), as
+-- JSON texts. What the viewer may see of them, their order and the page are not decided here.
 --
 --  $1 viewer           $2 calendars, by id      $3 the viewer's agenda too   $4 events, by id, whatever the window
 --  $5 window start     $6 window end            $7 $8 the same as a wall clock, for all-day and floating events
@@ -125,7 +125,7 @@ shown as (
                       from users o where o.id = e.organizer_id offset 0) o
   where (select c.deleted_at is null from calendars c where c.id = e.calendar_id)
 )
-select pg_current_snapshot()::text as snapshot, (select rows from counted) as rows,
+select (select rows from counted) as rows,
        (select coalesce(json_agg(c), '[]') from (select id, role from member) c)::text as calendars,
        (select coalesce(json_agg(s), '[]') from shown s)::text as events,
        case when (select people is not null from asked) then
@@ -153,6 +153,180 @@ select pg_current_snapshot()::text as snapshot, (select rows from counted) as ro
                             cross join lateral (select v.resource_id from reservations v where v.event_id = e.id offset 0) v) k
                 cross join lateral (select r.* from resources r where r.id = k.id and r.deleted_at is null offset 0) r
                ) r)::text end as resources
+
+-- name: load_units
+-- Units of the cache, by what is asked of each kind, as JSON texts, with the snapshot that they were read under; and along with
+-- events what is asked of them next: who is invited, people, resources, calendars.
+--
+--  $1 $2 months of calendars: the calendar and the first of the month, pair by pair      $3 rows of one at most
+--  $4 single events           $5 events of which the attendees are asked
+--  $6 $7 months of what concerns people: the person and the first of the month           $8 events in one at most
+--  $9 people whose calendars are asked      $10 calendars of one at most
+--  $11 months of the agenda of these people: of all their calendars, and of those that concern them; empty for none
+--  $12 calendars      $13 people      $14 resources
+--
+-- What a month holds is what `select_events` chooses for its time. Where part of a series lies in another calendar, or where
+-- there is too much, the month says so and nothing else. Holds of a series are those of instances in the month; of a single
+-- event asked by itself those from yesterday on. A row comes as an array, in the order of `keys.Kept`.
+with asked as materialized (
+  select $1::uuid[] as calendar_ids, $2::timestamptz[] as months, $3::integer as rows_max, $4::uuid[] as event_ids,
+         $5::uuid[] as guests_of, $6::uuid[] as concerned, $7::timestamptz[] as concern_months, $8::integer as concerns_max,
+         $9::uuid[] as members, $10::integer as memberships_max, $11::timestamptz[] as agenda_months,
+         $12::uuid[] as summaries, $13::uuid[] as people, $14::uuid[] as resources
+),
+membership as materialized (
+  select u.id as user_id, m.calendar_id, m.role
+  from asked q
+  cross join unnest(q.members) u (id)
+  cross join lateral (select m.calendar_id, m.role from calendar_members m where m.user_id = u.id limit q.memberships_max + 1) m
+),
+concern as materialized (
+  select p.user_id, p.month, c.id, c.calendar_id
+  from asked q
+  cross join unnest(q.concerned, q.concern_months) p (user_id, month)
+  cross join lateral (
+    select e.id, e.calendar_id
+    from events e
+    where e.organizer_id = p.user_id and e.span_end >= p.month and e.start_time < p.month + interval '1 month' and e.deleted_at is null
+    union
+    select e.id, e.calendar_id
+    from attendees i
+    join events e on e.id = i.event_id and e.span_end >= p.month and e.start_time < p.month + interval '1 month'
+    where i.user_id = p.user_id and e.deleted_at is null
+    limit q.concerns_max + 1
+  ) c
+),
+month as materialized (
+  select p.calendar_id, p.month, p.month + interval '1 month' as next
+  from asked q
+  cross join lateral (
+    select calendar_id, month from unnest(q.calendar_ids, q.months) p (calendar_id, month)
+    union
+    select m.calendar_id, a.month
+    from unnest(q.agenda_months) a (month)
+    cross join lateral (select calendar_id from membership union select calendar_id from concern) m
+  ) p
+),
+hit as materialized (
+  select m.calendar_id, m.month, m.next, e.id, e.series_id, e.recurs
+  from asked q
+  cross join month m
+  cross join lateral (
+    select e.id, e.series_id, e.rrule is not null or e.rdates <> '{}' as recurs
+    from events e
+    where e.calendar_id = m.calendar_id and e.span_end >= m.month and e.start_time < m.next and e.deleted_at is null
+    limit q.rows_max + 1
+  ) e
+),
+series as (
+  select calendar_id, month, next, id from hit where recurs
+  union
+  select calendar_id, month, next, series_id from hit where series_id is not null
+),
+chosen as materialized (
+  select calendar_id, month, next, id from hit
+  union
+  select calendar_id, month, next, id from series
+  union
+  select o.calendar_id, o.month, o.next, o.id
+  from (
+    select s.calendar_id, s.month, s.next, o.id, o.recurrence_id, o.start_time, o.span_end, m.duration,
+           bool_or(o.this_and_future) over (partition by s.calendar_id, s.month, s.id) as moves
+    from series s
+    cross join lateral (select m.end_time - m.start_time as duration from events m where m.id = s.id offset 0) m
+    cross join lateral (select o.id, o.recurrence_id, o.start_time, o.span_end, o.this_and_future
+                        from events o where o.series_id = s.id and o.deleted_at is null offset 0) o
+  ) o
+  where o.moves
+     or (o.recurrence_id < o.next and o.recurrence_id >= o.month - o.duration)
+     or (o.start_time < o.next and o.span_end >= o.month)
+),
+part as materialized (
+  select h.calendar_id, h.month, h.next, e.id, e.organizer_id, e.calendar_id <> h.calendar_id as is_elsewhere, e.deleted_at is not null as is_deleted
+  from chosen h
+  cross join lateral (select e.id, e.organizer_id, e.calendar_id, e.deleted_at from events e where e.id = h.id offset 0) e
+),
+kept as materialized (
+  select m.calendar_id, m.month, m.next
+  from asked q
+  cross join month m
+  left join part p on p.calendar_id = m.calendar_id and p.month = m.month
+  group by m.calendar_id, m.month, m.next, q.rows_max
+  having count(p.id) <= q.rows_max and not coalesce(bool_or(p.is_elsewhere), false)
+),
+wanted as materialized (
+  select p.calendar_id, p.month, p.next, p.id
+  from kept k
+  join part p on p.calendar_id = k.calendar_id and p.month = k.month and not p.is_deleted
+  union all
+  select null, now() - interval '1 day', 'infinity', e.id
+  from asked q
+  join events e on e.id = any(q.event_ids)
+  where e.deleted_at is null
+),
+shown as materialized (
+  select w.calendar_id, w.month, e.id, e.calendar_id as own_calendar_id, e.organizer_id,
+         json_build_array(
+           e.id, e.calendar_id, e.organizer_id, e.uid, e.sequence, e.title, e.description, e.location, e.url,
+           e.start_time, e.end_time, nullif(e.span_end, 'infinity'), e.tzid, e.all_day, e.floating,
+           e.rrule, e.rdates, e.exdates, e.series_id, e.recurrence_id, e.this_and_future,
+           e.status, e.transparency, e.visibility, e.version, e.created_at, e.updated_at,
+           case when e.rrule is not null or e.rdates <> '{}'
+                then (select min(b.booked_until) from event_resources b where b.event_id = e.id) end,
+           (select coalesce(json_agg(json_build_array(v.id, v.resource_id, v.recurrence_id, v.start_time, v.end_time, v.status = 'MISSED')), '[]')
+            from reservations v
+            where v.event_id = e.id and v.status in ('CONFIRMED', 'MISSED')
+              and (v.recurrence_id is null or (v.recurrence_id < w.next and v.recurrence_id >= w.month - (e.end_time - e.start_time))))
+         ) as kept
+  from wanted w
+  cross join lateral (select e.* from events e where e.id = w.id offset 0) e
+),
+event as materialized (
+  select id from shown union select unnest(guests_of) from asked
+),
+guest as materialized (
+  select a.event_id, a.email, a.name, a.user_id, a.response_status, a.is_optional, a.comment, a.created_at
+  from event e
+  cross join lateral (select a.* from attendees a where a.event_id = e.id offset 0) a
+)
+select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
+       (select coalesce(json_agg(m), '[]')
+        from (select m.calendar_id, to_char(m.month at time zone 'UTC', 'YYYY-MM') as month, k.calendar_id is not null as is_kept,
+                     (select coalesce(json_agg(s.kept), '[]') from shown s where s.calendar_id = m.calendar_id and s.month = m.month) as rows
+              from month m
+              left join kept k on k.calendar_id = m.calendar_id and k.month = m.month) m)::text as months,
+       (select coalesce(json_agg(s.kept), '[]') from shown s where s.calendar_id is null)::text as events,
+       (select coalesce(json_agg(g), '[]')
+        from (select g.event_id as id,
+                     json_agg(json_build_array(g.email, g.name, g.user_id, g.response_status, g.is_optional, g.comment)
+                              order by g.created_at, g.email) as guests
+              from guest g
+              group by g.event_id) g)::text as guests,
+       (select coalesce(json_agg(c), '[]')
+        from (select c.user_id, to_char(c.month at time zone 'UTC', 'YYYY-MM') as month, c.id as event_id, c.calendar_id from concern c) c)::text as concerns,
+       (select coalesce(json_agg(m), '[]') from membership m)::text as members,
+       (select coalesce(json_agg(c), '[]')
+        from (select c.id, c.name, c.description, c.color, c.tzid, c.personal_for, c.version, c.created_at, c.updated_at
+              from (select calendar_id as id from membership
+                    union select calendar_id from month
+                    union select own_calendar_id from shown where calendar_id is null
+                    union select unnest(summaries) from asked) k
+              cross join lateral (select c.* from calendars c where c.id = k.id and c.deleted_at is null offset 0) c) c)::text as calendars,
+       (select coalesce(json_agg(p), '[]')
+        from (select u.id, case when u.erased_at is null then u.email end as email, u.name, u.avatar_url, u.tzid, u.working_hours, u.is_admin,
+                     u.deactivated_at is null as is_active, u.version, u.created_at, u.updated_at
+              from (select organizer_id as id from shown union select user_id from guest union select unnest(people) from asked) k
+              cross join lateral (select u.* from users u where u.id = k.id offset 0) u) p)::text as people,
+       (select coalesce(json_agg(k), '[]')
+        from (select row_to_json(s) as resource, r.deleted_at is not null as is_deleted
+              from (select v.resource_id as id
+                    from (select distinct id from shown) e
+                    cross join lateral (select v.resource_id from reservations v
+                                        where v.event_id = e.id and v.status in ('CONFIRMED', 'MISSED') offset 0) v
+                    union select unnest(resources) from asked) k
+              cross join lateral (select r.* from resources r where r.id = k.id offset 0) r
+              cross join lateral (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
+                                         r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version) s) k)::text as resources
 
 -- name: answer_invitation
 -- One person's answer to an event that is there: touches one row of attendees (HOT), not the event. The share lock is on what

@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from yotei.cache.reads import Reads
 from yotei.calendars.calendar import Calendar
 from yotei.errors import Code, Problem, invalid, not_found
-from yotei.events import rows
+from yotei.events import rows, units
 from yotei.events.access import access_to
 from yotei.events.event import Access, Event, Status, Stored
 from yotei.events.instances import Occurrence, expand, master, masters
+from yotei.events.units import Span
 from yotei.events.view import on_wall, seen
 from yotei.events.window import Window
 from yotei.resources.resource import Resource
@@ -43,8 +45,6 @@ _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND - 1
 _KEY_MAX: Final = max(-_FIRST, _LAST)
 
-_Span = tuple[datetime, datetime, datetime, datetime]
-"""Start and end of what can be in a window, as instants and as wall clock."""
 _Place = tuple[int, UUID, datetime]
 """Where something stands in the order: signed microseconds of its start, its id, the instance of a series."""
 
@@ -100,12 +100,11 @@ class Along(msgspec.Struct):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Events by start, then id, with the place of each. `snapshot` is what they were read under."""
+    """Events by start, then id, with the place of each."""
 
     events: tuple[Event, ...]
     places: tuple[After, ...]
     has_more: bool
-    snapshot: str
     window: Window
 
     @property
@@ -139,7 +138,7 @@ async def list_calendars(
     for calendar_id, events in stored.items():
         occurrences = _occurrences(events, viewer, query, left)
         left -= len(occurrences)
-        pages[calendar_id] = _page(occurrences, query, found.snapshot)
+        pages[calendar_id] = _page(occurrences, query)
     return [pages.get(one) for one in calendar_ids]
 
 
@@ -148,7 +147,7 @@ async def agenda(source: Source, viewer: Viewer, query: Query, *, along: Along |
     viewer.need("read")
     found = await _select(source, viewer, query, with_agenda=True, along=along)
     occurrences = _occurrences(found.events, viewer, query, query.instances_max)
-    return _page(occurrences, query, found.snapshot)
+    return _page(occurrences, query)
 
 
 async def get(source: Source, viewer: Viewer, event_id: UUID, zone: ZoneInfo, *, now: datetime) -> Event:
@@ -260,7 +259,7 @@ async def _select(
 async def _rows(
     source: Source,
     viewer: Viewer,
-    span: _Span,
+    span: Span,
     rows_max: int,
     *,
     calendar_ids: Sequence[UUID] = (),
@@ -272,24 +271,38 @@ async def _rows(
     calendars: Sequence[UUID] = (),
     resources: Sequence[UUID] = (),
 ) -> rows.Selected:
-    start, end, wall_start, wall_end = span
     along = along or Along()
-    found = await rows.select_events(
-        source,
-        viewer_id=viewer.user_id,
-        calendar_ids=calendar_ids,
-        with_agenda=with_agenda,
-        event_ids=event_ids,
-        start=start,
-        end=end,
-        wall_start=wall_start,
-        wall_end=wall_end,
-        rows_max=rows_max,
-        people=None if along.people is None else people,
-        known_calendars=None if along.calendars is None else calendars,
-        resources=None if along.resources is None else resources,
-        with_exceptions=with_exceptions,
+    besides = units.Besides(
+        None if along.people is None else people,
+        None if along.calendars is None else calendars,
+        None if along.resources is None else resources,
     )
+    found: rows.Selected | None = None
+    if isinstance(source, Reads):
+        if with_agenda:
+            found = await units.of_agenda(source, viewer.user_id, span, besides)
+        elif calendar_ids:
+            found = await units.of_calendars(source, viewer.user_id, calendar_ids, span, besides)
+        elif not with_exceptions:
+            found = await units.by_ids(source, viewer.user_id, event_ids, span, besides)
+    if found is None:
+        start, end, wall_start, wall_end = span
+        found = await rows.select_events(
+            source,
+            viewer_id=viewer.user_id,
+            calendar_ids=calendar_ids,
+            with_agenda=with_agenda,
+            event_ids=event_ids,
+            start=start,
+            end=end,
+            wall_start=wall_start,
+            wall_end=wall_end,
+            rows_max=rows_max,
+            people=besides.people,
+            known_calendars=besides.calendars,
+            resources=besides.resources,
+            with_exceptions=with_exceptions,
+        )
     along.fill(found)
     return found
 
@@ -303,7 +316,7 @@ def _second(moment: datetime) -> Window:
     return Window(moment, moment + timedelta(seconds=1), ZoneInfo("UTC"))
 
 
-def _bounds(query: Query) -> _Span:
+def _bounds(query: Query) -> Span:
     """The part of the window that can still hold something after the cursor, as instants and as wall clock.
 
     A wall clock may run back: what comes after an instant can be shown a good day before it.
@@ -338,7 +351,7 @@ def _occurrences(stored: Sequence[Stored], viewer: Viewer, query: Query, instanc
     return sorted(((place, one, allowed) for place, one, allowed in visible if allowed is not None), key=itemgetter(0))
 
 
-def _page(occurrences: Sequence[_Seen], query: Query, snapshot: str) -> Page:
+def _page(occurrences: Sequence[_Seen], query: Query) -> Page:
     after = _place_of(query.after) if query.after else None
     events: list[Event] = []
     places: list[After] = []
@@ -349,10 +362,10 @@ def _page(occurrences: Sequence[_Seen], query: Query, snapshot: str) -> Page:
         if query.filters and not _matches(event, query):
             continue
         if len(events) == query.limit:
-            return Page(tuple(events), tuple(places), True, snapshot, query.window)
+            return Page(tuple(events), tuple(places), True, query.window)
         events.append(event)
         places.append(After(place[0], one.event.id, one.recurrence_id, query.order))
-    return Page(tuple(events), tuple(places), False, snapshot, query.window)
+    return Page(tuple(events), tuple(places), False, query.window)
 
 
 def _seen_alone(event: Stored | None, viewer: Viewer, zone: ZoneInfo) -> Event | None:

@@ -1,22 +1,34 @@
 """One typed function for each statement of `queries.sql`."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from yotei.calendars.calendar import Calendar
+from yotei.cache.key import Key
+from yotei.cache.key import Loaded as LoadedUnits
+from yotei.calendars import keys as calendars
+from yotei.calendars.calendar import Calendar, Role
+from yotei.calendars.rows import MEMBERSHIPS_MAX
+from yotei.events import keys
 from yotei.events.booking import Held, Taken
 from yotei.events.event import EventResource, ResponseStatus, Status, Stored, Transparency, Visibility
 from yotei.events.state import CalendarState, Loaded, LoadedEvent, Namesake, PersonState, ResourceState, Row
+from yotei.resources import keys as resource_keys
 from yotei.resources.resource import Resource
 from yotei.storage import statements
 from yotei.storage.pool import Source
+from yotei.users import keys as users
 from yotei.users.user import Person, Profile
 
 _SQL: Final = statements.load("yotei.events")
+MONTH_ROWS_MAX: Final = 2_000
+"""Rows of one month that are kept as a unit; what has more is read from the database."""
+CONCERNS_MAX: Final = 2_000
+"""Events of one month that somebody organises or is invited to, likewise."""
 _EXTEND_LOCK_KEY: Final = 0x79_6F_74_65_69_02  # "yotei", and another number than maintenance's
 
 
@@ -28,9 +40,8 @@ class MemberCalendar(msgspec.Struct, frozen=True, gc=False):
 
 
 class Selected(msgspec.Struct, frozen=True):
-    """What `select_events` found, and the snapshot that it was read under; no events where `rows` are too many."""
+    """What `select_events` found; no events where `rows` are too many."""
 
-    snapshot: str
     rows: int
     calendars: tuple[MemberCalendar, ...]
     events: tuple[Stored, ...]
@@ -232,7 +243,6 @@ async def select_events(
     )
     assert row is not None
     return Selected(
-        row["snapshot"],
         row["rows"],
         _calendars.decode(row["calendars"]),
         _events.decode(row["events"]),
@@ -240,6 +250,117 @@ async def select_events(
         () if known_calendars is None else _known_calendars.decode(row["known_calendars"]),
         () if resources is None else _resources.decode(row["resources"]),
     )
+
+
+class _Month(msgspec.Struct, frozen=True):
+    calendar_id: UUID
+    month: str
+    is_kept: bool
+    rows: tuple[keys.Kept, ...]
+
+
+class _Guests(msgspec.Struct, frozen=True):
+    id: UUID
+    guests: tuple[keys.Invited, ...]
+
+
+class _Concern(msgspec.Struct, frozen=True):
+    user_id: UUID
+    month: str
+    event_id: UUID
+    calendar_id: UUID
+
+
+class _Membership(msgspec.Struct, frozen=True):
+    user_id: UUID
+    calendar_id: UUID
+    role: Role
+
+
+_months: Final = msgspec.json.Decoder(tuple[_Month, ...])
+_kept: Final = msgspec.json.Decoder(tuple[keys.Kept, ...])
+_guests: Final = msgspec.json.Decoder(tuple[_Guests, ...])
+_concerns: Final = msgspec.json.Decoder(tuple[_Concern, ...])
+_memberships: Final = msgspec.json.Decoder(tuple[_Membership, ...])
+_summaries: Final = msgspec.json.Decoder(tuple[calendars.Summary, ...])
+_known_resources: Final = msgspec.json.Decoder(tuple[resource_keys.Known, ...])
+
+
+async def load_units(source: Source, wanted: Sequence[Key], agenda_months: Sequence[str] = ()) -> LoadedUnits:
+    """Units of events, and those that their answers are made of besides: people, calendars of people, calendars,
+    resources. With the calendars of people come these months of their agenda."""
+    asked: defaultdict[str, list[Key]] = defaultdict(list)
+    for key in wanted:
+        asked[key.family].append(key)
+    ids = {family: [key.id for key in found] for family, found in asked.items()}
+    months, concerned = asked["calendar_events"], asked["user_invitations"]
+    people = ids.get("user_calendars", [])
+    row = await source.fetchrow(
+        _SQL["load_units"],
+        ids.get("calendar_events", []),
+        [_first_of(keys.month_of(key)) for key in months],
+        MONTH_ROWS_MAX,
+        ids.get("event_full", []),
+        ids.get("event_attendees", []),
+        ids.get("user_invitations", []),
+        [_first_of(keys.month_of(key)) for key in concerned],
+        CONCERNS_MAX,
+        people,
+        MEMBERSHIPS_MAX,
+        [_first_of(month) for month in agenda_months] if people else [],
+        ids.get("calendar_summary", []),
+        ids.get("user_profile", []),
+        ids.get("resource_profile", []),
+    )
+    assert row is not None
+    guests = {one.id: one.guests for one in _guests.decode(row["guests"])}
+    payloads: dict[Key, object] = dict.fromkeys(asked["event_attendees"], ())
+    for month in _months.decode(row["months"]):
+        named = tuple(_named(one, guests) for one in month.rows)
+        value = keys.Month(month.rows, named) if month.is_kept else keys.Month(None)
+        payloads[keys.month(month.calendar_id, month.month)] = value
+        payloads.update((keys.attendees(one.id), ()) for one in month.rows)
+        payloads[calendars.summary(month.calendar_id)] = None  # of a deleted one comes along that there is none
+    for one in _kept.decode(row["events"]):
+        payloads[keys.full(one.id)] = keys.Full(one, _named(one, guests))
+        payloads[keys.attendees(one.id)] = ()
+        payloads[calendars.summary(one.calendar_id)] = None
+    payloads |= {keys.attendees(event_id): found for event_id, found in guests.items()}
+    payloads |= _concerns_by_key(concerned, _concerns.decode(row["concerns"]))
+    payloads |= _memberships_by_key(people, _memberships.decode(row["members"]))
+    payloads |= {calendars.summary(one.id): one for one in _summaries.decode(row["calendars"])}
+    payloads |= {users.profile(one.id): one for one in _profiles.decode(row["people"])}
+    payloads |= {resource_keys.profile(one.resource.id): one for one in _known_resources.decode(row["resources"])}
+    return LoadedUnits.of(payloads, row["snapshot"], row["is_standby"])
+
+
+def _named(row: keys.Kept, guests: Mapping[UUID, tuple[keys.Invited, ...]]) -> tuple[UUID, ...]:
+    """Who an event names."""
+    invited = (one.user_id for one in guests.get(row.id, ()) if one.user_id is not None)
+    return tuple(dict.fromkeys((row.organizer_id, *invited)))
+
+
+def _concerns_by_key(wanted: Sequence[Key], found: Sequence[_Concern]) -> dict[Key, object]:
+    by_key: dict[Key, list[keys.Concern]] = {key: [] for key in wanted}
+    for one in found:
+        by_key[keys.invitations(one.user_id, one.month)].append(keys.Concern(one.event_id, one.calendar_id))
+    return {key: keys.Concerns(tuple(all_) if len(all_) <= CONCERNS_MAX else None) for key, all_ in by_key.items()}
+
+
+def _memberships_by_key(people: Sequence[UUID], found: Sequence[_Membership]) -> dict[Key, object]:
+    of: dict[UUID, list[calendars.Membership]] = {one: [] for one in people}
+    payloads: dict[Key, object] = {}
+    for one in found:
+        of[one.user_id].append(calendars.Membership(one.calendar_id, one.role))
+        payloads[calendars.summary(one.calendar_id)] = None
+    for user_id, all_ in of.items():
+        kept = calendars.Memberships(tuple(all_) if len(all_) <= MEMBERSHIPS_MAX else None)
+        payloads[calendars.of_user(user_id)] = kept
+    return payloads
+
+
+def _first_of(month: str) -> datetime:
+    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
 
 
 async def search_events(

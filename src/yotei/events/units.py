@@ -1,0 +1,356 @@
+"""Reads of events put together from units of the cache: what `select_events` finds, without asking it.
+
+None stands for what has to be asked from the database: too many months, rows that no unit keeps, or units that change
+faster than they are read together.
+"""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from operator import attrgetter
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from yotei.cache.key import Key
+from yotei.cache.reads import Reads, UnitLoad
+from yotei.calendars import keys as calendars
+from yotei.calendars.calendar import Role
+from yotei.calendars.keys import Memberships, Summary
+from yotei.calendars.read import seen as seen_calendar
+from yotei.events import keys, rows
+from yotei.events.event import Booking, Invitation, Stored
+from yotei.events.keys import Concerns, Full, Hold, Invited, Kept, Month
+from yotei.events.rows import MemberCalendar, Selected
+from yotei.resources import keys as resources
+from yotei.resources.keys import Known
+from yotei.users import keys as users
+from yotei.users.user import Profile
+
+MONTHS_MAX: Final = 400
+"""Months, times calendars, that one answer is put together from."""
+ROWS_MAX: Final = 2_000
+"""Rows that one answer is put together from."""
+
+Span = tuple[datetime, datetime, datetime, datetime]
+"""Start and end of what can be in a window, as instants and as wall clock."""
+
+
+class Besides(msgspec.Struct, frozen=True):
+    """What is asked for beside events, by ids; None is nothing, also of what the events name."""
+
+    people: Sequence[UUID] | None = None
+    calendars: Sequence[UUID] | None = None
+    resources: Sequence[UUID] | None = None
+
+    @property
+    def keys(self) -> list[Key]:
+        return [
+            *map(users.profile, self.people or ()),
+            *map(calendars.summary, self.calendars or ()),
+            *map(resources.profile, self.resources or ()),
+        ]
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    """A row with what it holds in all of the months that were read; `people` are those whom it may name."""
+
+    row: Kept
+    holds: tuple[Hold, ...]
+    people: tuple[UUID, ...]
+
+
+async def of_calendars(
+    reads: Reads, viewer_id: UUID, calendar_ids: Sequence[UUID], span: Span, besides: Besides
+) -> Selected | None:
+    """What lies in these calendars, those of which the viewer is a member."""
+    wanted, months = list(dict.fromkeys(calendar_ids)), list(keys.months(*_reach(span)))
+    if len(wanted) * len(months) > MONTHS_MAX:
+        return None
+
+    async def work() -> Selected | None:
+        names = [keys.month(one, month) for one in wanted for month in months]
+        mine: Memberships
+        mine, *found = await reads.get_many(
+            [calendars.of_user(viewer_id), *map(calendars.summary, wanted), *names], rows.load_units
+        )
+        if mine.all is None:
+            return None
+        roles = {one.calendar_id: one.role for one in mine.all}
+        there = {one for one, summary in zip(wanted, found, strict=False) if one in roles and summary is not None}
+        units = [unit for key, unit in zip(names, found[len(wanted) :], strict=True) if key.id in there]
+        parts = _parts(units)
+        if parts is None:
+            return None
+        return await _selected(reads, viewer_id, roles, there, _chosen(parts, span), span, besides)
+
+    return await reads.consistently(work)
+
+
+async def of_agenda(reads: Reads, viewer_id: UUID, span: Span, besides: Besides) -> Selected | None:
+    """What lies in the viewer's calendars, and what they organise or are invited to elsewhere."""
+    months = list(keys.months(*_reach(span)))
+    load: UnitLoad = partial(rows.load_units, agenda_months=months)
+
+    async def work() -> Selected | None:
+        mine: Memberships
+        mine, *concerns = await reads.get_many(
+            [calendars.of_user(viewer_id), *(keys.invitations(viewer_id, month) for month in months)], load
+        )
+        own = _own(concerns)
+        if mine.all is None or own is None:
+            return None
+        roles = {one.calendar_id: one.role for one in mine.all}
+        wanted = list(dict.fromkeys((*roles, *own.values())))
+        if len(wanted) * len(months) > MONTHS_MAX:
+            return None
+        names = [keys.month(one, month) for one in wanted for month in months]
+        found = await reads.get_many([*map(calendars.summary, wanted), *names], rows.load_units)
+        there = {one for one, summary in zip(wanted, found, strict=False) if summary is not None}
+        units = [unit for key, unit in zip(names, found[len(wanted) :], strict=True) if key.id in there]
+        parts = _parts(units)
+        if parts is None:
+            return None
+        members = there.intersection(roles)
+        chosen = _chosen(parts, span, members=members, own=own)
+        return await _selected(reads, viewer_id, roles, members, chosen, span, besides)
+
+    return await reads.consistently(work)
+
+
+async def by_ids(
+    reads: Reads, viewer_id: UUID, event_ids: Sequence[UUID], span: Span, besides: Besides
+) -> Selected | None:
+    """These events alone; of a series the bookings in that time."""
+    wanted = list(dict.fromkeys(event_ids))
+
+    async def work() -> Selected | None:
+        mine: Memberships
+        mine, *found = await reads.get_many(
+            [
+                calendars.of_user(viewer_id),
+                *map(keys.full, wanted),
+                *map(keys.attendees, wanted),
+                *besides.keys,
+            ],
+            rows.load_units,
+        )
+        if mine.all is None:
+            return None
+        roles = {one.calendar_id: one.role for one in mine.all}
+        events: list[Full] = [one for one in found[: len(wanted)] if one is not None]
+        of = list(dict.fromkeys(one.row.calendar_id for one in events))
+        summaries: list[Summary | None] = await reads.get_many(list(map(calendars.summary, of)), rows.load_units)
+        there = {one.id for one in summaries if one is not None}
+        parts = [_Part(one.row, one.row.holds, one.people) for one in events if one.row.calendar_id in there]
+        return await _selected(reads, viewer_id, roles, set(), parts, span, besides)
+
+    return await reads.consistently(work)
+
+
+def _reach(span: Span) -> tuple[datetime, datetime]:
+    start, end, wall_start, wall_end = span
+    return min(start, wall_start), max(end, wall_end)
+
+
+def _own(months: Iterable[Concerns]) -> dict[UUID, UUID] | None:
+    """The calendars of what concerns somebody, by event; None where there is too much."""
+    own: dict[UUID, UUID] = {}
+    for month in months:
+        if month.all is None:
+            return None
+        own.update((one.event_id, one.calendar_id) for one in month.all)
+    return own
+
+
+def _parts(months: Iterable[Month]) -> dict[UUID, _Part] | None:
+    """The rows of these months, each once; None where one of them keeps none."""
+    parts: dict[UUID, _Part] = {}
+    for month in months:
+        if month.rows is None:
+            return None
+        for row, people in zip(month.rows, month.people, strict=True):
+            known = parts.get(row.id)
+            if known is None:
+                parts[row.id] = _Part(row, row.holds, people)
+            elif row.recurs:
+                holds = {one.id: one for one in (*known.holds, *row.holds)}
+                parts[row.id] = _Part(row, tuple(holds.values()), people)
+    return parts
+
+
+def _chosen(
+    parts: Mapping[UUID, _Part],
+    span: Span,
+    *,
+    members: Container[UUID] | None = None,
+    own: Container[UUID] = (),
+) -> list[_Part]:
+    """Those that `select_events` would choose: what is in the window, and the rows of its series that have to do with
+    it. With `members` only what is in these calendars or is one of `own` counts as being in the window."""
+    start, end, wall_start, wall_end = span
+    first, last = _reach(span)
+    hits: set[UUID] = set()
+    series: set[UUID] = set()
+    for part in parts.values():
+        row = part.row
+        since, until = (wall_start, wall_end) if row.all_day or row.floating else (start, end)
+        if row.start_time >= until or (row.span_end is not None and row.span_end <= since and row.start_time < since):
+            continue
+        if members is None or row.calendar_id in members or row.id in own:
+            hits.add(row.id)
+            if row.recurs:
+                series.add(row.id)
+            elif row.series_id is not None:
+                series.add(row.series_id)
+    moved = {part.row.series_id for part in parts.values() if part.row.this_and_future}
+
+    def is_chosen(row: Kept) -> bool:
+        if row.id in hits or row.id in series:
+            return True
+        if row.series_id is None or row.series_id not in series:
+            return False
+        if row.series_id in moved or (row.start_time < last and (row.span_end is None or row.span_end >= first)):
+            return True
+        master = parts.get(row.series_id)
+        if master is None or row.recurrence_id is None:
+            return False
+        return first - (master.row.end_time - master.row.start_time) <= row.recurrence_id < last
+
+    return [part for part in parts.values() if is_chosen(part.row)]
+
+
+async def _selected(
+    reads: Reads,
+    viewer_id: UUID,
+    roles: Mapping[UUID, Role],
+    members: Container[UUID],
+    parts: Sequence[_Part],
+    span: Span,
+    besides: Besides,
+) -> Selected | None:
+    """The rows with people and rooms, and what is asked for beside them."""
+    if len(parts) > ROWS_MAX:
+        return None
+    held = [_held(part, *_reach(span)) for part in parts]
+    of = {part.row.calendar_id for part in parts}.union(besides.calendars or ())
+    shared = [one for one in roles if one in members or one in of] if besides.calendars is not None else []
+    named = list(dict.fromkeys((*(one for part in parts for one in part.people), *(besides.people or ()))))
+    rooms = list(dict.fromkeys((*(one.resource_id for holds in held for one in holds), *(besides.resources or ()))))
+    found = iter(
+        await reads.get_many(
+            [
+                *(keys.attendees(part.row.id) for part in parts),
+                *map(users.profile, named),
+                *map(resources.profile, rooms),
+                *map(calendars.summary, shared),
+            ],
+            rows.load_units,
+        )
+    )
+    invited: list[tuple[Invited, ...]] = list(islice(found, len(parts)))
+    people: dict[UUID, Profile | None] = dict(zip(named, found, strict=False))
+    known: dict[UUID, Known | None] = dict(zip(rooms, found, strict=False))
+    summaries: list[Summary | None] = list(found)
+    # Who was invited after the month was read.
+    ids = dict.fromkeys(one.user_id for guests in invited for one in guests)
+    late = [one for one in ids if one is not None and one not in people]
+    people |= zip(late, await reads.get_many(list(map(users.profile, late)), rows.load_units), strict=True)
+    events: list[Stored] = []
+    for part, guests, holds in zip(parts, invited, held, strict=True):
+        row, organizer = part.row, people[part.row.organizer_id]
+        if organizer is None:
+            return None  # erased between two reads: not of one moment
+        role = roles.get(row.calendar_id)
+        events.append(_stored(row, role and role.value, organizer, guests, people, _bookings(holds, known)))
+    return Selected(
+        rows=len(parts),
+        calendars=tuple(MemberCalendar(id_, role.value) for id_, role in roles.items() if id_ in members),
+        events=tuple(events),
+        people=tuple(one for one in people.values() if one is not None),
+        known_calendars=tuple(seen_calendar(one, roles[one.id], viewer_id) for one in summaries if one is not None),
+        resources=tuple(one.resource for one in known.values() if one is not None and not one.is_deleted),
+    )
+
+
+def _held(part: _Part, first: datetime, last: datetime) -> Sequence[Hold]:
+    """What an event holds in that time; of a single event all."""
+    if not part.row.recurs:
+        return part.holds
+    since = first - (part.row.end_time - part.row.start_time)
+    return [one for one in part.holds if one.recurrence_id is None or since <= one.recurrence_id < last]
+
+
+def _bookings(holds: Iterable[Hold], known: Mapping[UUID, Known | None]) -> tuple[Booking, ...]:
+    bookings: list[Booking] = []
+    for one in holds:
+        found = known[one.resource_id]
+        if found is not None:
+            room = found.resource
+            times = (one.recurrence_id, one.start_time, one.end_time)
+            bookings.append(Booking(room.id, room.name, room.kind, *times, one.is_missed))
+    return tuple(sorted(bookings, key=attrgetter("start_time", "id")))
+
+
+def _stored(
+    row: Kept,
+    role: str | None,
+    organizer: Profile,
+    guests: Sequence[Invited],
+    people: Mapping[UUID, Profile | None],
+    bookings: tuple[Booking, ...],
+) -> Stored:
+    return Stored(
+        row.id,
+        row.calendar_id,
+        row.uid,
+        row.sequence,
+        row.title,
+        row.description,
+        row.location,
+        row.url,
+        row.start_time,
+        row.end_time,
+        row.span_end,
+        row.tzid,
+        row.all_day,
+        row.floating,
+        row.rrule,
+        row.rdates,
+        row.exdates,
+        row.series_id,
+        row.recurrence_id,
+        row.this_and_future,
+        row.status,
+        row.transparency,
+        row.visibility,
+        row.version,
+        row.created_at,
+        row.updated_at,
+        role,
+        organizer.id,
+        organizer.name,
+        organizer.email,
+        organizer.avatar_url,
+        tuple([_invitation(one, people) for one in guests]),
+        bookings,
+        row.booked_until,
+    )
+
+
+def _invitation(one: Invited, people: Mapping[UUID, Profile | None]) -> Invitation:
+    user = None if one.user_id is None else people[one.user_id]
+    name, email, avatar_url = (None, None, None) if user is None else (user.name, user.email, user.avatar_url)
+    return Invitation(
+        one.email,
+        one.name,
+        one.user_id,
+        name,
+        email,
+        avatar_url,
+        one.response_status,
+        one.is_optional,
+        one.comment,
+    )
