@@ -98,6 +98,10 @@ class Reading:
 
     def use(self, key: Key, snapshot: Snapshot, proven_: Snapshot) -> None:
         self.used.append(Used(key, snapshot, proven_))
+        self.see(snapshot)
+
+    def see(self, snapshot: Snapshot) -> None:
+        """The client is told of what this snapshot sees, and from then on of nothing older."""
         seen = self.seen
         if seen is None:
             self.seen = snapshot

@@ -16,6 +16,7 @@ from asyncpg import Record
 from yotei.cache.key import Key, Loaded
 from yotei.cache.levels import Cache, Reading
 from yotei.cache.token import Token
+from yotei.storage.change_log import Snapshot
 from yotei.storage.pool import Source
 from yotei.storage.statements import Statement
 
@@ -48,7 +49,7 @@ class Reads:
     """Of one request. It is a `Source`, too: what is sent to it goes to the primary, past the cache."""
 
     def __init__(self, database: Source, cache: Cache, reading: Reading) -> None:
-        self._database = database
+        self.database = database
         self._cache = cache
         self.reading = reading
         self.is_whole = True
@@ -67,7 +68,7 @@ class Reads:
         """The payloads in order, None where there is no such thing. Raises what `load` does; Problem `unavailable`."""
 
         async def load_from_primary(missing: Sequence[Key], _: bool) -> Loaded:
-            return await load(self._database, missing)
+            return await load(self.database, missing)
 
         return await self._cache.get_many(self.reading, keys, load_from_primary)
 
@@ -86,15 +87,30 @@ class Reads:
 
     async def fetch(self, statement: Statement, *args: object) -> list[Record]:
         self.is_whole = False
-        return await self._database.fetch(statement, *args)
+        return await self.database.fetch(statement, *args)
 
     async def fetchrow(self, statement: Statement, *args: object) -> Record | None:
         self.is_whole = False
-        return await self._database.fetchrow(statement, *args)
+        return await self.database.fetchrow(statement, *args)
 
     async def execute(self, statement: Statement, *args: object) -> str:
         self.is_whole = False
-        return await self._database.execute(statement, *args)
+        return await self.database.execute(statement, *args)
+
+
+def told_of(source: Source, snapshot: Snapshot) -> None:
+    """The client of this request is told of something as it was in that snapshot; what it sends the token with must not
+    be older."""
+    if isinstance(source, Reads):
+        source.reading.see(snapshot)
+
+
+def past_cache(source: Source) -> Source:
+    """The database itself, for what must not be older than something that was read from it just now."""
+    if not isinstance(source, Reads):
+        return source
+    source.is_whole = False
+    return source.database
 
 
 async def cached(source: Source, keys: Sequence[Key], load: UnitLoad) -> list[Any]:

@@ -162,7 +162,7 @@ select (select rows from counted) as rows,
 --  $4 single events           $5 events of which the attendees are asked
 --  $6 $7 months of what concerns people: the person and the first of the month           $8 events in one at most
 --  $9 people whose calendars are asked      $10 calendars of one at most
---  $11 months of the agenda of these people: of all their calendars, and of those that concern them; empty for none
+--  $11 months of an agenda, none where it is not asked for one: of all calendars of $9, and of others with something of $6
 --  $12 calendars      $13 people      $14 resources
 --
 -- What a month holds is what `select_events` chooses for its time. Where part of a series lies in another calendar, or where
@@ -204,7 +204,13 @@ month as materialized (
     union
     select m.calendar_id, a.month
     from unnest(q.agenda_months) a (month)
-    cross join lateral (select calendar_id from membership union select calendar_id from concern) m
+    cross join lateral (
+      select calendar_id from membership
+      union
+      select c.calendar_id
+      from concern c
+      where not exists (select from calendar_members o where o.calendar_id = c.calendar_id and o.user_id = c.user_id)
+    ) m
   ) p
 ),
 hit as materialized (

@@ -288,13 +288,15 @@ _known_resources: Final = msgspec.json.Decoder(tuple[resource_keys.Known, ...])
 
 async def load_units(source: Source, wanted: Sequence[Key], agenda_months: Sequence[str] = ()) -> LoadedUnits:
     """Units of events, and those that their answers are made of besides: people, calendars of people, calendars,
-    resources. With the calendars of people come these months of their agenda."""
+    resources. With the calendars of people come these months of their agenda, and with what concerns people those of
+    calendars that are not theirs."""
     asked: defaultdict[str, list[Key]] = defaultdict(list)
     for key in wanted:
         asked[key.family].append(key)
     ids = {family: [key.id for key in found] for family, found in asked.items()}
-    months, concerned = asked["calendar_events"], asked["user_invitations"]
-    people = ids.get("user_calendars", [])
+    months, people = asked["calendar_events"], ids.get("user_calendars", [])
+    own = (keys.invitations(one, month) for one in people for month in agenda_months)
+    concerned = list(dict.fromkeys((*asked["user_invitations"], *own)))
     row = await source.fetchrow(
         _SQL["load_units"],
         ids.get("calendar_events", []),
@@ -302,12 +304,12 @@ async def load_units(source: Source, wanted: Sequence[Key], agenda_months: Seque
         MONTH_ROWS_MAX,
         ids.get("event_full", []),
         ids.get("event_attendees", []),
-        ids.get("user_invitations", []),
+        [key.id for key in concerned],
         [_first_of(keys.month_of(key)) for key in concerned],
         CONCERNS_MAX,
         people,
         MEMBERSHIPS_MAX,
-        [_first_of(month) for month in agenda_months] if people else [],
+        [_first_of(month) for month in agenda_months],
         ids.get("calendar_summary", []),
         ids.get("user_profile", []),
         ids.get("resource_profile", []),

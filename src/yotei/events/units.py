@@ -7,9 +7,9 @@ faster than they are read together.
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import msgspec
@@ -71,17 +71,15 @@ async def of_calendars(
         return None
 
     async def work() -> Selected | None:
-        names = [keys.month(one, month) for one in wanted for month in months]
         mine: Memberships
         mine, *found = await reads.get_many(
-            [calendars.of_user(viewer_id), *map(calendars.summary, wanted), *names], rows.load_units
+            [calendars.of_user(viewer_id), *_of_calendars(wanted, months)], rows.load_units
         )
         if mine.all is None:
             return None
         roles = {one.calendar_id: one.role for one in mine.all}
-        there = {one for one, summary in zip(wanted, found, strict=False) if one in roles and summary is not None}
-        units = [unit for key, unit in zip(names, found[len(wanted) :], strict=True) if key.id in there]
-        parts = _parts(units)
+        there = {one: units for one, units in _there(wanted, months, found).items() if one in roles}
+        parts = _parts(there)
         if parts is None:
             return None
         return await _selected(reads, viewer_id, roles, there, _chosen(parts, span), span, besides)
@@ -95,25 +93,24 @@ async def of_agenda(reads: Reads, viewer_id: UUID, span: Span, besides: Besides)
     load: UnitLoad = partial(rows.load_units, agenda_months=months)
 
     async def work() -> Selected | None:
-        mine: Memberships
-        mine, *concerns = await reads.get_many(
-            [calendars.of_user(viewer_id), *(keys.invitations(viewer_id, month) for month in months)], load
-        )
-        own = _own(concerns)
-        if mine.all is None or own is None:
+        mine: Memberships = (await reads.get_many([calendars.of_user(viewer_id)], load))[0]
+        if mine.all is None or len(mine.all) * len(months) > MONTHS_MAX:
             return None
         roles = {one.calendar_id: one.role for one in mine.all}
-        wanted = list(dict.fromkeys((*roles, *own.values())))
-        if len(wanted) * len(months) > MONTHS_MAX:
+        asked = [keys.invitations(viewer_id, month) for month in months]
+        found = await reads.get_many([*asked, *_of_calendars(roles, months)], load)
+        own = _own(found[: len(months)])
+        if own is None:
             return None
-        names = [keys.month(one, month) for one in wanted for month in months]
-        found = await reads.get_many([*map(calendars.summary, wanted), *names], rows.load_units)
-        there = {one for one, summary in zip(wanted, found, strict=False) if summary is not None}
-        units = [unit for key, unit in zip(names, found[len(wanted) :], strict=True) if key.id in there]
-        parts = _parts(units)
+        others = list(dict.fromkeys(one for one in own.values() if one not in roles))
+        if (len(roles) + len(others)) * len(months) > MONTHS_MAX:
+            return None
+        there = _there(roles, months, found[len(months) :])
+        members = frozenset(there)
+        there |= _there(others, months, await reads.get_many(_of_calendars(others, months), load))
+        parts = _parts(there)
         if parts is None:
             return None
-        members = there.intersection(roles)
         chosen = _chosen(parts, span, members=members, own=own)
         return await _selected(reads, viewer_id, roles, members, chosen, span, besides)
 
@@ -150,6 +147,20 @@ async def by_ids(
     return await reads.consistently(work)
 
 
+def _of_calendars(ids: Iterable[UUID], months: Sequence[str]) -> list[Key]:
+    """What is said of each calendar, and its months."""
+    return [key for one in ids for key in (calendars.summary(one), *(keys.month(one, month) for month in months))]
+
+
+def _there(
+    ids: Iterable[UUID], months: Sequence[str], found: Sequence[Summary | Month | None]
+) -> dict[UUID, Sequence[Month]]:
+    """The months of the calendars that are there, of what `_of_calendars` asked for."""
+    width = 1 + len(months)
+    of = {one: found[n * width : (n + 1) * width] for n, one in enumerate(ids)}
+    return {one: cast(Sequence[Month], units[1:]) for one, units in of.items() if units[0] is not None}
+
+
 def _reach(span: Span) -> tuple[datetime, datetime]:
     start, end, wall_start, wall_end = span
     return min(start, wall_start), max(end, wall_end)
@@ -165,10 +176,10 @@ def _own(months: Iterable[Concerns]) -> dict[UUID, UUID] | None:
     return own
 
 
-def _parts(months: Iterable[Month]) -> dict[UUID, _Part] | None:
+def _parts(of: Mapping[UUID, Sequence[Month]]) -> dict[UUID, _Part] | None:
     """The rows of these months, each once; None where one of them keeps none."""
     parts: dict[UUID, _Part] = {}
-    for month in months:
+    for month in chain.from_iterable(of.values()):
         if month.rows is None:
             return None
         for row, people in zip(month.rows, month.people, strict=True):

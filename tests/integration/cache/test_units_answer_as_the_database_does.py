@@ -17,6 +17,7 @@ from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=3)
 
 
 class World(msgspec.Struct):
@@ -29,6 +30,11 @@ class World(msgspec.Struct):
     other: UUID
     team: UUID
     room: UUID
+    event: UUID
+    series: UUID
+    override: UUID
+    elsewhere: UUID
+    invitation: UUID
     token: str
 
     async def run(self, sql: str, *args: Any) -> None:
@@ -37,6 +43,7 @@ class World(msgspec.Struct):
     @property
     def paths(self) -> list[str]:
         day = f"start={NOON:%Y-%m-%d}T00:00:00Z&end={NOON:%Y-%m-%d}T23:00:00Z"
+        window = f"start={NOON:%Y-%m-%d}T00:00:00Z&end={NOON + timedelta(days=30):%Y-%m-%d}T00:00:00Z"
         return [
             "/api/users/me",
             f"/api/users/{self.other}",
@@ -46,6 +53,13 @@ class World(msgspec.Struct):
             f"/api/calendars/{self.team}/members",
             f"/api/resources/{self.room}",
             f"/api/resources/availability?resource_ids={self.room}&{day}",
+            f"/api/calendars/{self.team}/events?{window}",
+            f"/api/calendars/{self.team}/events?{window}&expand=masters",
+            f"/api/events?calendar_id={self.team}&{window}&limit=2&order=desc",
+            f"/api/users/me/agenda?{window}",
+            f"/api/events/{self.event}",
+            f"/api/events/{self.series}",
+            f"/api/events/{self.invitation}",
         ]
 
     async def told(self, client: httpx.AsyncClient, path: str) -> tuple[int, Any, int]:
@@ -78,10 +92,21 @@ async def world(postgres: PostgresFactory) -> AsyncIterator[World]:
         team = await a_calendar(rows, {me: "OWNER", other: "READER"}, name="Team")
         await a_calendar(rows, {me: "WRITER", other: "OWNER"}, name="another")
         room = await a_room(rows)
-        event = await an_event(rows, team, me, NOON)
+        event = await an_event(rows, team, me, NOON, attendees=(me, other))
         await a_booking(rows, room, event, NOON)
+        until = NOON + timedelta(days=20)
+        series = await an_event(
+            rows, team, other, NOON, rrule=f"FREQ=DAILY;UNTIL={until:%Y%m%dT%H%M%SZ}", span_end=until
+        )
+        await a_booking(rows, room, series, LATER, recurrence_id=LATER)
+        moved = LATER + timedelta(hours=5)
+        override = await an_event(rows, team, other, moved, series_id=series, recurrence_id=LATER, attendees=(other,))
+        elsewhere = await a_calendar(rows, {other: "OWNER"})
+        invitation = await an_event(rows, elsewhere, other, LATER, attendees=(me,))
         caller = await admitted(plain, rows, me)
-        yield World(rows, plain, cached, me, other, team, room, caller.token)
+        yield World(
+            rows, plain, cached, me, other, team, room, event, series, override, elsewhere, invitation, caller.token
+        )
     await postgres.drop(url)
 
 
@@ -92,10 +117,14 @@ async def test_what_was_read_is_not_asked_again(world: World) -> None:
     warm = await world.same()
 
     # The token; after that each by at most one statement, where an earlier answer has not brought it along.
-    assert cold == [1, 1, 1, 0, 0, 1, 1, 1]
+    assert cold == [1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1]
     assert warm == [0] * len(cold)
 
 
+MOVED = (
+    "update events set start_time = start_time + interval '28 d', end_time = end_time + interval '28 d', "
+    "span_end = span_end + interval '28 d' where id = $1"
+)
 CHANGES = {
     "a person is renamed": ("update users set name = 'Zoe' where id = $1", "other"),
     "a person is deactivated": ("update users set deactivated_at = now() where id = $1", "other"),
@@ -123,6 +152,65 @@ CHANGES = {
         "blocked = tstzrange(start_time - interval '13 h', end_time - interval '12 h') where resource_id = $1",
         "room",
     ),
+    "an event is renamed": ("update events set title = 'Z' where id = $1", "event"),
+    "an event is private": (
+        "update events set visibility = 'PRIVATE', organizer_id = organizer_id where id = $1",
+        "series",
+    ),
+    "an event moves to another month": (MOVED, "event"),
+    "an event moves out of the window": (MOVED.replace("28 d", "60 d"), "event"),
+    "an invitation moves out of the window": (MOVED.replace("28 d", "60 d"), "invitation"),
+    "an event is deleted": ("update events set deleted_at = now() where id = $1", "event"),
+    "an event is deleted for good": ("delete from events where id = $1", "event"),
+    "an invitation is deleted": ("update events set deleted_at = now() where id = $1", "invitation"),
+    "an invitation is deleted for good": ("delete from events where id = $1", "invitation"),
+    "an invitation is taken back": ("delete from attendees where event_id = $1", "invitation"),
+    "an invitation is answered": ("update attendees set response_status = 'ACCEPTED' where event_id = $1", "event"),
+    "somebody is invited": (
+        "insert into attendees (event_id, email) select id, 'new@example.org' from events where id = $1",
+        "event",
+    ),
+    "an event changes its organizer": (
+        "update events e set organizer_id = a.user_id from attendees a "
+        "where e.id = $1 and a.event_id = e.id and a.user_id <> e.organizer_id",
+        "event",
+    ),
+    "a series is renamed": ("update events set title = 'Z' where id = $1", "series"),
+    "a series ends earlier": (
+        "update events set rrule = 'FREQ=DAILY;COUNT=2', span_end = end_time + interval '1 d' where id = $1",
+        "series",
+    ),
+    "an instance is left out": (
+        "update events set exdates = array[start_time + interval '1 d'] where id = $1",
+        "series",
+    ),
+    "a series is deleted": ("update events set deleted_at = now() where id = $1", "series"),
+    "a series is booked further": (
+        "insert into event_resources (event_id, resource_id, booked_until) "
+        "select $1, id, now() + interval '9 d' from resources",
+        "series",
+    ),
+    "an exception moves": (MOVED, "override"),
+    "an exception is cancelled": ("update events set status = 'CANCELLED' where id = $1", "override"),
+    "an exception is gone": ("delete from events where id = $1", "override"),
+    "an exception moves all that follows": (
+        "update events set this_and_future = true, span_end = span_end + interval '40 d' where id = $1",
+        "override",
+    ),
+    "an instance cannot be had": ("update reservations set status = 'MISSED' where event_id = $1", "series"),
+    "an event of a month is booked": (
+        "insert into reservations (id, resource_id, event_id, unit, start_time, end_time, blocked) "
+        "select gen_random_uuid(), r.id, e.id, 2, e.start_time, e.end_time, tstzrange(e.start_time, e.end_time) "
+        "from events e, resources r where e.id = $1",
+        "override",
+    ),
+    "the calendar of an invitation is deleted": ("update calendars set deleted_at = now() where id = $1", "elsewhere"),
+    "the calendar of an invitation is shared": (
+        "insert into calendar_members (calendar_id, user_id, role) "
+        "select $1, user_id, 'READER' from tokens on conflict do nothing",
+        "elsewhere",
+    ),
+    "a day of many changes": ("update events set location = 'Aso' where calendar_id = $1", "team"),
 }
 
 

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
 
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.parameters import Zone, page_size, parse_zone
 from yotei.api.problems import refusals
 from yotei.events import changes
@@ -59,7 +60,7 @@ async def list_changes(
     comes with `op` `remove`. 410 `position_forgotten` when the log does not reach back to the position.
     """
     feed = await changes.since(
-        state.database,
+        source_of(request),
         viewer,
         calendar_id,
         changes.parse_position(since, "query.since"),

@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, Parameter, QueryParameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.parameters import (
     Cursor,
     End,
@@ -165,7 +166,6 @@ LISTING: Final = {"listing": Provide(provide_listing)}
 )
 async def list_calendar_events(
     request: Request[Any, Any, Any],
-    state: State,
     viewer: NamedDependency[Viewer],
     listing: NamedDependency[Listing],
     calendar_id: FromPath[UUID],
@@ -174,7 +174,7 @@ async def list_calendar_events(
 
     Private events, and those of calendars shared as free/busy, come as times only: `access` is `busy`.
     """
-    page = await read.list_calendar(state.database, viewer, calendar_id, listing.query)
+    page = await read.list_calendar(source_of(request), viewer, calendar_id, listing.query)
     return _answer(request, page, listing.fields)
 
 
@@ -186,32 +186,29 @@ async def list_calendar_events(
 )
 async def list_events(
     request: Request[Any, Any, Any],
-    state: State,
     viewer: NamedDependency[Viewer],
     listing: NamedDependency[Listing],
     calendar_id: Annotated[UUID, Parameter(description="The calendar.")],
 ) -> Response[EventList]:
     """The same as `/api/calendars/{calendar_id}/events`."""
-    page = await read.list_calendar(state.database, viewer, calendar_id, listing.query)
+    page = await read.list_calendar(source_of(request), viewer, calendar_id, listing.query)
     return _answer(request, page, listing.fields)
 
 
 @get("/api/users/me/agenda", summary="The caller's agenda", dependencies=LISTING, responses=refusals(422))
 async def list_agenda(
     request: Request[Any, Any, Any],
-    state: State,
     viewer: NamedDependency[Viewer],
     listing: NamedDependency[Listing],
 ) -> Response[EventList]:
     """Events of the caller's calendars, events that they organise, and events to which they are invited."""
-    page = await read.agenda(state.database, viewer, listing.query)
+    page = await read.agenda(source_of(request), viewer, listing.query)
     return _answer(request, page, listing.fields)
 
 
 @get("/api/events/{event_id:uuid}", summary="One event", responses=refusals(404))
 async def get_event(
     request: Request[Any, Any, Any],
-    state: State,
     viewer: NamedDependency[Viewer],
     event_id: FromPath[UUID],
     tz: Zone = None,
@@ -219,7 +216,7 @@ async def get_event(
 ) -> Response[Event]:
     """An event, or the master of a series. Members of its calendar, its organizer and its attendees may read it."""
     chosen = parse_fields(fields, Event)
-    event = await read.get(state.database, viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
+    event = await read.get(source_of(request), viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
     if chosen is not None:
         return answer(request, only([event], chosen)[0], version=event.version)
     return answer(request, event, version=event.version)
