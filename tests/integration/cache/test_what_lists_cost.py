@@ -1,0 +1,165 @@
+"""What a list of events costs with the cache: statements, and round trips to Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from tests.conftest import Budget
+from tests.integration.rest.served import many_events, settings
+from tests.integration.rows import a_calendar, a_room, a_user, an_event, viewing
+from tests.redis_server import RedisServer
+from yotei.caching import Caching
+from yotei.events import changes, read
+from yotei.events.window import Window
+from yotei.settings import CacheSettings, RedisSettings
+from yotei.storage.pool import Database
+from yotei.storage.statements import Statement
+
+FIRST = datetime(2027, 3, 10, tzinfo=UTC)
+FILLED_S_MAX = 10.0
+ZONE = ZoneInfo("UTC")
+
+
+class Team(msgspec.Struct, frozen=True):
+    """A calendar of 60 events with guests and a room, and two more that are empty."""
+
+    viewer_id: UUID
+    calendar_id: UUID
+    event_id: UUID
+
+
+@pytest.fixture
+async def team(database: Database) -> Team:
+    owner = await a_user(database, "Aiko")
+    calendar_id = await a_calendar(database, {owner: "OWNER"})
+    for _ in range(2):
+        await a_calendar(database, {owner: "READER"})
+    await many_events(database, calendar_id, owner, await a_room(database), FIRST, 60)
+    event_id = await an_event(database, calendar_id, owner, FIRST, attendees=(await a_user(database, "Ben"),))
+    return Team(owner, calendar_id, event_id)
+
+
+@asynccontextmanager
+async def a_node(database: Database, url: str, redis_url: str | None = None) -> AsyncIterator[Caching]:
+    config = settings(url, cache=CacheSettings())
+    made = Caching(
+        msgspec.structs.replace(config, redis=RedisSettings(url=redis_url, soft_ms=1_000, hard_ms=2_000)), database
+    )
+    made.start()
+    try:
+        await made.tail.caught_up()
+        yield made
+    finally:
+        await made.close()
+
+
+async def filled(node: Caching) -> None:
+    """Until all that was loaded is in Redis."""
+    async with asyncio.timeout(FILLED_S_MAX):
+        while any(one.fills < one.loads for one in node.cache.counts().values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def asked(redis_url: str) -> int:
+    """How often a Redis was asked for values."""
+    client = Redis.from_url(redis_url)
+    found = await client.info("commandstats")
+    await client.aclose()
+    return int(found.get("cmdstat_mget", {}).get("calls", 0))
+
+
+def query(days: int) -> read.Query:
+    return read.Query(Window(FIRST, FIRST + timedelta(days=days), ZONE), limit=1_000, instances_max=1_000)
+
+
+@pytest.mark.parametrize("days", [1, 40])
+async def test_a_list_takes_one_statement_and_then_none(
+    database: Database, database_url: str, team: Team, days: int, budget: Budget
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        with budget(statements=1):
+            cold = await read.list_calendar(node.reads(), viewer, team.calendar_id, query(days))
+        with budget(statements=0):
+            warm = await read.list_calendar(node.reads(), viewer, team.calendar_id, query(days))
+
+    assert len(cold.events) in (25, 61)
+    assert warm == cold
+
+
+async def test_an_agenda_takes_one_statement_and_then_none(
+    database: Database, database_url: str, team: Team, budget: Budget
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        with budget(statements=1):
+            cold = await read.agenda(node.reads(), viewer, query(40))
+        with budget(statements=0):
+            warm = await read.agenda(node.reads(), viewer, query(40))
+
+    assert len(cold.events) == 61
+    assert warm == cold
+
+
+async def test_an_answer_to_an_invitation_makes_a_list_load_who_is_invited_and_nothing_else(
+    database: Database, database_url: str, team: Team
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(1))
+        await database.execute(
+            Statement(
+                name="tests.answer",
+                purpose="an answer",
+                sql="update attendees set response_status = 'ACCEPTED' where event_id = $1",
+            ),
+            team.event_id,
+        )
+        await node.tail.caught_up()
+        reads = node.reads()
+        await read.list_calendar(reads, viewer, team.calendar_id, query(1))
+
+        assert reads.reading.loads == 1
+
+
+async def test_a_node_that_starts_takes_a_list_from_redis_in_two_round_trips(
+    database: Database, database_url: str, team: Team, redis_server: RedisServer, budget: Budget
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url, redis_server.url) as first:
+        expected = await read.list_calendar(first.reads(), viewer, team.calendar_id, query(40))
+        await filled(first)
+        async with a_node(database, database_url, redis_server.url) as second:
+            before = await asked(redis_server.url)
+            with budget(statements=0):
+                found = await read.list_calendar(second.reads(), viewer, team.calendar_id, query(40))
+            spent = await asked(redis_server.url) - before
+
+    assert found == expected
+    assert spent == 2
+
+
+async def test_who_takes_a_position_sees_no_list_that_is_older(
+    database: Database, database_url: str, team: Team
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(1))
+        node.tail._poll_s = 3_600.0
+        await node.tail.caught_up()
+        await an_event(database, team.calendar_id, team.viewer_id, FIRST)
+        asking = node.reads()
+        await changes.since(asking, viewer, team.calendar_id, None, ZONE, limit=10, now=FIRST)
+
+        reads = node.reads(asking.token)
+        await reads.begin()
+        page = await read.list_calendar(reads, viewer, team.calendar_id, query(1))
+
+    assert len(page.events) == 26
