@@ -30,12 +30,26 @@ class Hold(msgspec.Struct, frozen=True, gc=False, array_like=True):
     end: datetime
 
 
-TYPES: Final[dict[str, Any]] = {"resource_profile": Known, "resource_availability": tuple[Hold, ...]}
+class Directory(msgspec.Struct, frozen=True):
+    """Which resources there are, deleted ones not; `all` is None where they are too many to be kept."""
+
+    all: tuple[UUID, ...] | None
+
+
+TYPES: Final[dict[str, Any]] = {
+    "resource_directory": Directory,
+    "resource_profile": Known,
+    "resource_availability": tuple[Hold, ...],
+}
 """What the values of each family are."""
 
 
 def profile(resource_id: UUID) -> Key:
     return Key(f"resource:{resource_id}:profile", "resource_profile")
+
+
+def directory() -> Key:
+    return Key("resource:directory", "resource_directory")
 
 
 def availability(resource_id: UUID, day: date) -> Key:
@@ -60,6 +74,8 @@ def purged(change: Change) -> Iterator[str]:
     """The keys and groups whose values a change may have made other ones."""
     if change.entity == "resource":
         yield profile(change.entity_id).name
+        if change.op != "update":
+            yield directory().name
     elif change.entity == "reservation" and change.scope_kind == "resource":
         for span in (change.old_span, change.new_span):
             if span is not None:

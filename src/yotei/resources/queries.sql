@@ -14,21 +14,29 @@ limit $6::integer
 
 -- name: load_resources
 -- Resources ($1), deleted ones too, and when they are blocked on days of UTC: for each pair of a resource ($2) and a day ($3) the
--- confirmed reservations that touch it. As JSON texts, with the snapshot that they were read under.
+-- confirmed reservations that touch it. With $4 all that are not deleted, $5 at most and one more, and the days $6 of each,
+-- unless that makes more than $7. As JSON texts, with the snapshot that they were read under.
+with listed as materialized (
+  select r.id from resources r where $4::boolean and r.deleted_at is null limit $5::integer + 1
+)
 select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standby,
+       (select coalesce(json_agg(id), '[]') from listed)::text as listed,
        (select coalesce(json_agg(k), '[]')
         from (select row_to_json(s) as resource, r.deleted_at is not null as is_deleted
               from resources r
               cross join lateral (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,
                                          r.setup_minutes, r.teardown_minutes, r.opening_hours, r.booking, r.version) s
-              where r.id = any($1::uuid[])) k)::text as resources,
+              where r.id = any(array(select unnest($1::uuid[]) union select id from listed))) k)::text as resources,
        (select coalesce(json_agg(d), '[]')
         from (select q.resource_id, q.day,
                      (select coalesce(json_agg(json_build_array(v.id, lower(v.blocked), upper(v.blocked)) order by v.blocked, v.id), '[]')
                       from reservations v
                       where v.resource_id = q.resource_id and v.status = 'CONFIRMED'
                         and v.blocked && tstzrange(q.day::timestamp at time zone 'UTC', (q.day + 1)::timestamp at time zone 'UTC')) as holds
-              from unnest($2::uuid[], $3::date[]) q (resource_id, day)) d)::text as days
+              from (select resource_id, day from unnest($2::uuid[], $3::date[]) q (resource_id, day)
+                    union
+                    select l.id, d.day from listed l cross join unnest($6::date[]) d (day)
+                    where (select count(*) from listed) * cardinality($6) <= $7::integer) q) d)::text as days
 
 -- name: select_availability
 -- The resources that were asked for, by id or by filter, each with the blocked periods of its units that touch the

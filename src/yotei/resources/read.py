@@ -3,6 +3,7 @@ free; who booked them, and for what, is not here."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import Final
 from uuid import UUID
@@ -10,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from yotei.cache.reads import Reads, cached
+from yotei.cache.reads import Reads, UnitLoad, cached
 from yotei.errors import Code, Problem, invalid, not_found
 from yotei.resources import access, keys, rows
-from yotei.resources.keys import Hold, Known
+from yotei.resources.keys import Directory, Hold, Known
 from yotei.resources.resource import Availability, Kind, Period, Resource, ResourceMember
 from yotei.storage.pool import Source
 from yotei.users.user import WEEKDAYS, Hours, Viewer
@@ -24,10 +25,11 @@ BATCH_MAX: Final = 1_000
 """Resources that one batched read may ask for."""
 RESOURCE_DAYS_MAX: Final = RESOURCES_MAX * 366
 """Days times resources of one batched read of availability."""
-UNITS_MAX: Final = 1_000
-"""Days times resources that are read as units of the cache."""
 MEMBERS_MAX: Final = 1_000
 """Members of one resource in one answer."""
+
+
+_PLACE: Final = attrgetter("name", "id")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -55,6 +57,10 @@ async def list_all(
 ) -> tuple[list[Resource], After | None]:
     """Resources by name, and where to go on. One statement."""
     viewer.need("read")
+    if isinstance(source, Reads):
+        listed = await source.consistently(lambda: _listed(source, wanted))
+        if listed is not None:
+            return _paged(listed, after, limit)
     found = await rows.list_resources(
         source,
         kind=wanted.kind,
@@ -65,6 +71,31 @@ async def list_all(
     )
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], After(last.name, last.id) if last else None
+
+
+async def _listed(reads: Reads, wanted: Wanted, days: Sequence[date] = ()) -> list[Resource] | None:
+    """From the units: all that fit, by name and id; None where they are too many. With them come these days."""
+    load: UnitLoad = partial(rows.load_resources, directory_days=days)
+    directory: Directory = (await reads.get_many([keys.directory()], load))[0]
+    if directory.all is None:
+        return None
+    known: list[Known | None] = await reads.get_many(list(map(keys.profile, directory.all)), load)
+    found = (one.resource for one in known if one is not None and not one.is_deleted)
+    return sorted((one for one in found if _fits(one, wanted)), key=_PLACE)
+
+
+def _fits(one: Resource, wanted: Wanted) -> bool:
+    return (
+        (wanted.kind is None or one.kind == wanted.kind)
+        and (wanted.seats_min is None or (one.seats is not None and one.seats >= wanted.seats_min))
+        and set(wanted.features) <= set(one.features)
+    )
+
+
+def _paged(listed: list[Resource], after: After | None, limit: int) -> tuple[list[Resource], After | None]:
+    left = [one for one in listed if after is None or _PLACE(one) > (after.name, after.id)]
+    shown = left[:limit]
+    return shown, After(shown[-1].name, shown[-1].id) if len(left) > limit else None
 
 
 async def get(source: Source, viewer: Viewer, resource_id: UUID) -> Resource:
@@ -128,10 +159,15 @@ async def availability(
     """
     viewer.need("read")
     assert wanted.ids is None or len(wanted.ids) <= RESOURCES_MAX
-    if wanted.ids is not None and after is None and not wanted.filters:
+    window, slot = Period(start, end), timedelta(minutes=slot_minutes)
+    if isinstance(source, Reads) and wanted.ids is None:
+        page = await source.consistently(lambda: _blocked_page(source, wanted, start, end, after))
+        if page is not None:
+            blocked, more = page
+            return [_availability(one, window, slot) for one in blocked.values()], more
+    elif wanted.ids is not None and after is None and not wanted.filters:
         known = await _blocked(source, wanted.ids, start, end)
         if known is not None:
-            window, slot = Period(start, end), timedelta(minutes=slot_minutes)
             return [_availability(known[one], window, slot) for one in dict.fromkeys(wanted.ids) if one in known], None
     found = await rows.select_availability(
         source,
@@ -149,7 +185,7 @@ async def availability(
         found = tuple(sorted(found, key=lambda one: place[one.resource.id]))
     shown = found[:RESOURCES_MAX]
     more = After(shown[-1].resource.name, shown[-1].resource.id) if len(found) > RESOURCES_MAX else None
-    return [_availability(one, Period(start, end), timedelta(minutes=slot_minutes)) for one in shown], more
+    return [_availability(one, window, slot) for one in shown], more
 
 
 async def availability_of(
@@ -197,23 +233,37 @@ async def _blocked(
 ) -> dict[UUID, rows.Blocked] | None:
     """What `select_availability` finds of these, from the units; None where there is no cache, where they are too many,
     or where they change too fast."""
-    if not isinstance(source, Reads) or not ids or len(ids) * ((end - start).days + 2) > UNITS_MAX:
+    if not isinstance(source, Reads) or not ids:
         return None
-    wanted, days = list(dict.fromkeys(ids)), list(keys.days(start, end))
+    return await source.consistently(lambda: _blocked_by_units(source, list(dict.fromkeys(ids)), start, end))
 
-    async def work() -> dict[UUID, rows.Blocked]:
-        units = [keys.availability(one, day) for one in wanted for day in days]
-        holds: list[tuple[Hold, ...] | None] = await source.get_many(units, rows.load_resources)
-        known: list[Known | None] = await source.get_many(list(map(keys.profile, wanted)), rows.load_resources)
-        return {
-            one.resource.id: rows.Blocked(
-                one.resource, _touching(holds[n * len(days) : (n + 1) * len(days)], start, end)
-            )
-            for n, one in enumerate(known)
-            if one is not None and not one.is_deleted
-        }
 
-    return await source.consistently(work)
+async def _blocked_page(
+    reads: Reads, wanted: Wanted, start: datetime, end: datetime, after: After | None
+) -> tuple[dict[UUID, rows.Blocked], After | None] | None:
+    """The same of those that fit, by name and id, and where to go on."""
+    listed = await _listed(reads, wanted, list(keys.days(start, end)))
+    if listed is None:
+        return None
+    page, more = _paged(listed, after, RESOURCES_MAX)
+    blocked = await _blocked_by_units(reads, [one.id for one in page], start, end)
+    return None if blocked is None else (blocked, more)
+
+
+async def _blocked_by_units(
+    reads: Reads, ids: Sequence[UUID], start: datetime, end: datetime
+) -> dict[UUID, rows.Blocked] | None:
+    days = list(keys.days(start, end))
+    if len(ids) * len(days) > rows.UNITS_MAX:
+        return None
+    units = [keys.availability(one, day) for one in ids for day in days]
+    holds: list[tuple[Hold, ...] | None] = await reads.get_many(units, rows.load_resources)
+    known: list[Known | None] = await reads.get_many(list(map(keys.profile, ids)), rows.load_resources)
+    return {
+        one.resource.id: rows.Blocked(one.resource, _touching(holds[n * len(days) : (n + 1) * len(days)], start, end))
+        for n, one in enumerate(known)
+        if one is not None and not one.is_deleted
+    }
 
 
 def _touching(days: Sequence[tuple[Hold, ...] | None], start: datetime, end: datetime) -> tuple[Period, ...]:

@@ -15,6 +15,11 @@ from yotei.storage import statements
 from yotei.storage.pool import Source
 from yotei.users.user import Person
 
+UNITS_MAX: Final = 1_000
+"""Days times resources that are read as units of the cache."""
+DIRECTORY_MAX: Final = 1_000
+"""Resources that are listed from units; where there are more they are read from the database."""
+
 _SQL: Final = statements.load("yotei.resources")
 
 
@@ -49,21 +54,34 @@ class _Day(msgspec.Struct, frozen=True):
     holds: tuple[keys.Hold, ...]
 
 
+_ids: Final = msgspec.json.Decoder(tuple[UUID, ...])
 _known: Final = msgspec.json.Decoder(tuple[keys.Known, ...])
 _days: Final = msgspec.json.Decoder(tuple[_Day, ...])
 
 
-async def load_resources(source: Source, wanted: Sequence[Key]) -> Loaded:
-    """Resources and days of them: both kinds of keys. With a day comes its resource, or that there is none."""
+async def load_resources(source: Source, wanted: Sequence[Key], directory_days: Sequence[date] = ()) -> Loaded:
+    """Resources, days of them, and which there are: all kinds of keys. With a day comes its resource, or that there is
+    none; with the directory come all, and these days of each."""
     days = [key for key in wanted if key.family == "resource_availability"]
-    ids = list(dict.fromkeys(key.id for key in wanted))
+    ids = list(dict.fromkeys(key.id for key in wanted if key.family != "resource_directory"))
+    lists = any(key.family == "resource_directory" for key in wanted)
     row = await source.fetchrow(
-        _SQL["load_resources"], ids, [key.id for key in days], [keys.day_of(key) for key in days]
+        _SQL["load_resources"],
+        ids,
+        [key.id for key in days],
+        [keys.day_of(key) for key in days],
+        lists,
+        DIRECTORY_MAX,
+        list(directory_days),
+        UNITS_MAX,
     )
     assert row is not None
     payloads: dict[Key, object] = dict.fromkeys(map(keys.profile, ids))
     payloads |= {keys.profile(one.resource.id): one for one in _known.decode(row["resources"])}
     payloads |= {keys.availability(one.resource_id, one.day): one.holds for one in _days.decode(row["days"])}
+    if lists:
+        listed = _ids.decode(row["listed"])
+        payloads[keys.directory()] = keys.Directory(listed if len(listed) <= DIRECTORY_MAX else None)
     return Loaded.of(payloads, row["snapshot"], row["is_standby"])
 
 

@@ -53,6 +53,10 @@ class World(msgspec.Struct):
             f"/api/calendars/{self.team}/members",
             f"/api/resources/{self.room}",
             f"/api/resources/availability?resource_ids={self.room}&{day}",
+            "/api/resources",
+            "/api/resources?kind=ROOM&seats_min=4&limit=1",
+            f"/api/resources/availability?{day}",
+            f"/api/resources/availability?{day}&kind=ROOM&features=screen",
             f"/api/calendars/{self.team}/events?{window}",
             f"/api/calendars/{self.team}/events?{window}&expand=masters",
             f"/api/events?calendar_id={self.team}&{window}&limit=2&order=desc",
@@ -91,7 +95,9 @@ async def world(postgres: PostgresFactory) -> AsyncIterator[World]:
         me, other = await a_user(rows, "Aiko"), await a_user(rows, "Ben")
         team = await a_calendar(rows, {me: "OWNER", other: "READER"}, name="Team")
         await a_calendar(rows, {me: "WRITER", other: "OWNER"}, name="another")
-        room = await a_room(rows)
+        room = await a_room(rows, seats=4, features=["screen"])
+        await a_room(rows, "Zao", seats=9, features=["screen", "phone"])
+        await a_room(rows, "Lamp", kind="EQUIPMENT")
         event = await an_event(rows, team, me, NOON, attendees=(me, other))
         await a_booking(rows, room, event, NOON)
         until = NOON + timedelta(days=20)
@@ -117,7 +123,7 @@ async def test_what_was_read_is_not_asked_again(world: World) -> None:
     warm = await world.same()
 
     # The token; after that each by at most one statement, where an earlier answer has not brought it along.
-    assert cold == [1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1]
+    assert cold == [1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 1, 1]
     assert warm == [0] * len(cold)
 
 
@@ -143,6 +149,11 @@ CHANGES = {
     "a member leaves": ("delete from calendar_members where calendar_id = $1 and role = 'OWNER'", "team"),
     "another member leaves": ("delete from calendar_members where calendar_id = $1 and role = 'READER'", "team"),
     "a room is renamed": ("update resources set name = 'Aso', version = version where id = $1", "room"),
+    "a room is added": (
+        "insert into resources (id, name, seats) select gen_random_uuid(), 'Aso', seats from resources where id = $1",
+        "room",
+    ),
+    "a room changes its kind": ("update resources set kind = 'EQUIPMENT' where id = $1", "room"),
     "a room is deleted": ("update resources set deleted_at = now() where id = $1", "room"),
     "a room can be booked twice": ("update resources set concurrent_bookings = 2 where id = $1", "room"),
     "a booking is cancelled": ("update reservations set status = 'CANCELLED' where resource_id = $1", "room"),
