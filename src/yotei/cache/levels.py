@@ -366,6 +366,11 @@ class Cache:
         entry.proven = arrived
         self._l1.put(entry, now_s)
 
+    def _holds(self, key: Key) -> bool:
+        """Whether it is in process and would be served: what comes along with a load need not be kept again."""
+        entry = self._l1.entries.get(key.name) if self._l1 is not None else None
+        return entry is not None and self._now_s() < entry.throw_from_s and entry.is_usable(self._tail.floors)
+
     def _drop_all(self) -> None:
         if self._l1 is not None:
             self._l1.clear()
@@ -633,9 +638,11 @@ class Cache:
             for family in {key.family for key in keys}:
                 self._recompute_s[family] = early.smoothed_s(self._recompute_s.get(family), self._now_s() - loaded_s)
             along: dict[str, _Arrival] = {}
+            asked = frozenset(key.name for key in keys)
             for key, payload in {**dict.fromkeys(keys), **loaded.payloads}.items():
                 value = self._valued(key, payload, loaded.snapshot, loaded_at_s)
-                if epoch and self._is_usable(key, value.snapshot, turn):
+                is_known = key.name not in asked and self._holds(key)
+                if epoch and not is_known and self._is_usable(key, value.snapshot, turn):
                     encoded = self._encoder.encode(payload)
                     self._keep(key, value, value.snapshot, len(encoded))
                     if payload is not None:

@@ -146,6 +146,24 @@ async def test_a_node_that_starts_takes_a_list_from_redis_in_two_round_trips(
     assert spent == 2
 
 
+async def test_people_who_come_along_again_are_not_stored_again(
+    database: Database, database_url: str, team: Team, redis_server: RedisServer
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url, redis_server.url) as node:
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(1))
+        await filled(node)
+        before = node.cache.counts()["user_profile"].fills
+        await an_event(database, team.calendar_id, team.viewer_id, FIRST)
+        await node.tail.caught_up()
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(1))
+        async with asyncio.timeout(FILLED_S_MAX):
+            while node.cache.counts()["calendar_events"].fills < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+        assert node.cache.counts()["user_profile"].fills == before
+
+
 async def test_who_takes_a_position_sees_no_list_that_is_older(
     database: Database, database_url: str, team: Team
 ) -> None:
