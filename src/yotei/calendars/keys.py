@@ -74,7 +74,8 @@ def purged(change: Change) -> Iterator[str]:
     """The keys and groups whose values a change may have made other ones."""
     if change.entity == "calendar":
         yield summary(change.entity_id).name
-        yield members(change.entity_id).name  # those of a deleted one are none
+        if change.op != "update":
+            yield members(change.entity_id).name  # those of a deleted one are none
     elif change.entity == "member":
         yield members(change.scope_id).name
         yield of_user(change.entity_id).name

@@ -1,7 +1,8 @@
 """The units of events in the cache: their keys, their payloads, and which change purges which."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,8 +10,11 @@ import msgspec
 
 from yotei.cache.key import Key
 from yotei.events.event import ResponseStatus, Status, Transparency, Visibility
-from yotei.storage.change_log import Change
+from yotei.storage.change_log import Change, Span
 
+PURGE_MONTHS_MAX: Final = 24
+"""A longer span purges all months of a calendar or a person."""
+_EVERYWHERE: Final = Span(None, None)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -148,17 +152,44 @@ def months(start: datetime, end: datetime) -> Iterator[str]:
 
 
 def purged(change: Change) -> Iterator[str]:
-    """The keys and groups whose values a change may have made other ones."""
+    """The keys and groups whose values a change may have made other ones.
+
+    An attendee's row without a span is of an event that may have been anywhere; any other one touches no month.
+    """
+    id_, spans = change.entity_id, [one for one in (change.old_span, change.new_span) if one is not None]
     if change.entity == "attendee":
-        yield attendees(change.entity_id).name
-        if change.user_id is not None:
-            yield f"{_invitations(change.user_id)}*"
-    elif change.entity in ("event", "booking", "reservation"):
-        yield full(change.entity_id).name
-        if change.scope_kind == "calendar":
-            yield f"{_months(change.scope_id)}*"
-        if change.user_id is not None:
-            yield f"{_invitations(change.user_id)}*"
+        yield attendees(id_).name
+        # An answer changes nobody's agenda.
+        if change.user_id is not None and change.op != "update":
+            yield from _touched(_invitations(change.user_id), spans or [_EVERYWHERE])
+    elif change.entity == "event" and change.scope_kind == "user":
+        yield from _touched(_invitations(change.scope_id), spans)
+    elif change.entity == "event":
+        yield full(id_).name
+        yield from _touched(_months(change.scope_id), spans)
+        if change.op == "delete" and change.new_span is None:
+            yield attendees(id_).name  # gone for good, and those without an account unnamed
+        # An event that is where it was concerns whom it did.
+        if change.user_id is not None and (change.op != "update" or change.old_span != change.new_span):
+            yield from _touched(_invitations(change.user_id), spans)
+    elif change.entity in ("booking", "reservation") and change.scope_kind == "calendar":
+        yield full(id_).name
+        yield from _touched(_months(change.scope_id), spans)
+
+
+def _touched(group: str, spans: Sequence[Span]) -> Iterator[str]:
+    """The months of a group that the spans touch, their ends included; all where there are too many."""
+    names: dict[str, None] = {}
+    for span in spans:
+        if span.start is None or span.end is None:
+            yield f"{group}*"
+            return
+        touched = list(islice(months(span.start, span.end + _MICROSECOND), PURGE_MONTHS_MAX + 1))
+        if len(touched) > PURGE_MONTHS_MAX:
+            yield f"{group}*"
+            return
+        names.update((f"{group}{one}", None) for one in touched)
+    yield from names
 
 
 def _months(calendar_id: UUID) -> str:

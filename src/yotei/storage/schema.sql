@@ -65,31 +65,76 @@ CREATE FUNCTION public.change_log_partition_name(day date) RETURNS text
     LANGUAGE sql STABLE
     RETURN ('change_log_'::text || to_char((day)::timestamp with time zone, 'YYYYMMDD'::text));
 
-CREATE FUNCTION public.event_log_span(start_time timestamp with time zone, span_end timestamp with time zone, recurrence_id timestamp with time zone) RETURNS tstzrange
+CREATE FUNCTION public.event_log_reach(ids uuid[]) RETURNS TABLE(id uuid, calendar_id uuid, lasts interval, recurs boolean, span tstzrange)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+    with series as materialized (
+      select s.*
+      from event_log_series(ids || array(select e.series_id from events e where e.id = any(ids) and e.series_id is not null)) s
+    )
+    select e.id, e.calendar_id, e.end_time - e.start_time, e.rrule is not null or e.rdates <> '{}',
+           event_log_span(e.start_time, e.span_end, e.recurrence_id, event_log_until(e.recurrence_id, s.lasts),
+                          least(own.first, w.whole_first), greatest(own.last, w.whole_last))
+    from events e
+    left join series own on own.id = e.id
+    left join series s on s.id = e.series_id
+    left join series w on w.id = e.series_id and (w.moves or cardinality(w.calendar_ids) > 1)
+    where e.id = any(ids);
+end $$;
+
+CREATE FUNCTION public.event_log_series(ids uuid[]) RETURNS TABLE(id uuid, lasts interval, first timestamp with time zone, last timestamp with time zone, whole_first timestamp with time zone, whole_last timestamp with time zone, calendar_ids uuid[], moves boolean)
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if cardinality(ids) = 0 then
+    return;
+  end if;
+  return query
+    select m.id, m.end_time - m.start_time, o.first, o.last, least(m.start_time, o.first), greatest(m.span_end, o.last),
+           array(select m.calendar_id union select unnest(o.calendar_ids)), coalesce(o.moves, false)
+    from events m
+    cross join lateral (
+      select min(e.start_time) as first, max(e.span_end) as last, array_agg(distinct e.calendar_id) as calendar_ids,
+             bool_or(e.this_and_future) as moves
+      from events e
+      where e.series_id = m.id and e.deleted_at is null
+    ) o
+    where m.id = any(ids);
+end $$;
+
+CREATE FUNCTION public.event_log_span(start_time timestamp with time zone, span_end timestamp with time zone, recurrence_id timestamp with time zone, replaced_until timestamp with time zone, first timestamp with time zone, last timestamp with time zone) RETURNS tstzrange
     LANGUAGE sql IMMUTABLE
-    RETURN tstzrange(LEAST(start_time, recurrence_id), GREATEST(span_end, recurrence_id), '[]'::text);
+    RETURN tstzrange(LEAST(start_time, recurrence_id, first), GREATEST(span_end, recurrence_id, replaced_until, last), '[]'::text);
+
+CREATE FUNCTION public.event_log_until(start_time timestamp with time zone, lasts interval) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    RETURN (((start_time AT TIME ZONE 'UTC'::text) + lasts) AT TIME ZONE 'UTC'::text);
 
 CREATE FUNCTION public.log_attendees() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-  -- When an event is deleted for good its attendees go after it: then the row is logged for the person alone.
-  if tg_op <> 'INSERT' then
+  if tg_op = 'DELETE' then
+    -- When an event is deleted for good its attendees go after it: then the row is logged for the person alone.
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
     select case when e.id is null then 'user' else 'calendar' end, coalesce(e.calendar_id, o.user_id), 'attendee', o.event_id, o.user_id, 'remove',
-           event_log_span(e.start_time, e.span_end, e.recurrence_id)
+           case when e.updated_at <> now() then tstzrange(e.start_time, e.span_end, '[]') end
     from old_rows o left join events e on e.id = o.event_id
-    where coalesce(e.calendar_id, o.user_id) is not null and tg_op = 'DELETE';
-  end if;
-  if tg_op = 'UPDATE' then
+    where coalesce(e.calendar_id, o.user_id) is not null;
+  elsif tg_op = 'UPDATE' then
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
-    select 'calendar', e.calendar_id, 'attendee', o.event_id, o.user_id, 'remove', event_log_span(e.start_time, e.span_end, e.recurrence_id)
+    select 'calendar', e.calendar_id, 'attendee', o.event_id, o.user_id, 'remove',
+           case when e.updated_at <> now() then tstzrange(e.start_time, e.span_end, '[]') end
     from old_rows o
     join events e on e.id = o.event_id
     left join new_rows n on n.event_id = o.event_id and n.email = o.email
     where n.event_id is null or n.user_id is distinct from o.user_id;
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span, fields)
-    select 'calendar', e.calendar_id, 'attendee', n.event_id, n.user_id, 'update', event_log_span(e.start_time, e.span_end, e.recurrence_id),
+    select 'calendar', e.calendar_id, 'attendee', n.event_id, n.user_id,
+           case when o.event_id is null or n.user_id is distinct from o.user_id then 'insert' else 'update' end,
+           tstzrange(e.start_time, e.span_end, '[]'),
            array_remove(array[
              case when n.response_status is distinct from o.response_status then 'response_status' end,
              case when n.comment is distinct from o.comment then 'comment' end,
@@ -98,9 +143,9 @@ begin
     from new_rows n
     join events e on e.id = n.event_id
     left join old_rows o on o.event_id = n.event_id and o.email = n.email;
-  elsif tg_op = 'INSERT' then
+  else
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span)
-    select 'calendar', e.calendar_id, 'attendee', n.event_id, n.user_id, 'insert', event_log_span(e.start_time, e.span_end, e.recurrence_id)
+    select 'calendar', e.calendar_id, 'attendee', n.event_id, n.user_id, 'insert', tstzrange(e.start_time, e.span_end, '[]')
     from new_rows n join events e on e.id = n.event_id;
   end if;
   return null;
@@ -141,11 +186,12 @@ begin
     select 'calendar', id, 'calendar', id, personal_for, 'insert' from new_rows;
   else
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op)
-    select 'calendar', n.id, 'calendar', n.id, n.personal_for,
-           case when n.deleted_at is not null and o.deleted_at is null then 'delete'
+    select 'calendar', coalesce(n.id, o.id), 'calendar', coalesce(n.id, o.id), coalesce(n.personal_for, o.personal_for),
+           case when n.id is null or (n.deleted_at is not null and o.deleted_at is null) then 'delete'
+                when o.id is null then 'insert'
                 when n.deleted_at is null and o.deleted_at is not null then 'restore'
                 else 'update' end
-    from new_rows n left join old_rows o on o.id = n.id;
+    from new_rows n full join old_rows o on o.id = n.id;
   end if;
   return null;
 end $$;
@@ -155,11 +201,17 @@ CREATE FUNCTION public.log_event_resources() RETURNS trigger
     AS $$
 begin
   if tg_op = 'DELETE' then
-    insert into change_log (scope_kind, scope_id, entity, entity_id, op)
-    select distinct 'calendar', e.calendar_id, 'booking', o.event_id, 'remove' from old_rows o join events e on e.id = o.event_id;
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
+    select 'calendar', e.calendar_id, 'booking', e.id, 'remove', case when e.recurs then e.span end
+    from event_log_reach(array(select distinct event_id from old_rows)) e;
+  elsif tg_op = 'INSERT' then
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
+    select 'calendar', e.calendar_id, 'booking', e.id, 'insert', case when e.recurs then e.span end
+    from event_log_reach(array(select distinct event_id from new_rows)) e;
   else
-    insert into change_log (scope_kind, scope_id, entity, entity_id, op)
-    select distinct 'calendar', e.calendar_id, 'booking', n.event_id, lower(tg_op) from new_rows n join events e on e.id = n.event_id;
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
+    select 'calendar', e.calendar_id, 'booking', e.id, 'update', case when e.recurs then e.span end
+    from event_log_reach(array(select event_id from new_rows union select event_id from old_rows)) e;
   end if;
   return null;
 end $$;
@@ -183,47 +235,129 @@ CREATE FUNCTION public.log_events() RETURNS trigger
     AS $$
 begin
   if tg_op = 'INSERT' then
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span)
-    select 'calendar', calendar_id, 'event', id, organizer_id, 'insert', event_log_span(start_time, span_end, recurrence_id) from new_rows;
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span, fields)
+    with series as materialized (
+      select s.* from event_log_series(array(select distinct series_id from new_rows where series_id is not null)) s
+    ),
+    added as materialized (
+      select n.id, n.calendar_id, n.organizer_id, w.calendar_ids,
+             event_log_span(n.start_time, n.span_end, n.recurrence_id, event_log_until(n.recurrence_id, s.lasts),
+                            w.whole_first, w.whole_last) as span
+      from new_rows n
+      left join series s on s.id = n.series_id
+      left join series w on w.id = n.series_id and (n.this_and_future or w.moves or w.calendar_ids <> array[n.calendar_id])
+    )
+    select 'calendar', a.calendar_id, 'event', a.id, a.organizer_id, 'insert', a.span, null::text[] from added a
+    union all
+    -- Part of the series lies in another calendar; an update of no field tells nobody anything else.
+    select 'calendar', c.id, 'event', a.id, null, 'update', a.span, '{}'
+    from added a cross join lateral unnest(a.calendar_ids) c (id) where c.id <> a.calendar_id;
   elsif tg_op = 'DELETE' then
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
-    select 'calendar', calendar_id, 'event', id, organizer_id, 'delete', event_log_span(start_time, span_end, recurrence_id) from old_rows;
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span, fields)
+    with series as materialized (
+      select s.* from event_log_series(array(select distinct series_id from old_rows where series_id is not null)) s
+    ),
+    gone as materialized (
+      select o.id, o.calendar_id, o.organizer_id, w.calendar_ids,
+             event_log_span(o.start_time, o.span_end, o.recurrence_id, event_log_until(o.recurrence_id, s.lasts),
+                            w.whole_first, w.whole_last) as span
+      from old_rows o
+      left join series s on s.id = o.series_id
+      left join series w on w.id = o.series_id and (o.this_and_future or w.moves or w.calendar_ids <> array[o.calendar_id])
+    )
+    select 'calendar', g.calendar_id, 'event', g.id, g.organizer_id, 'delete', g.span, null::text[] from gone g
+    union all
+    select 'calendar', c.id, 'event', g.id, null, 'update', g.span, '{}'
+    from gone g cross join lateral unnest(g.calendar_ids) c (id) where c.id <> g.calendar_id;
   else
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
-    select 'calendar', o.calendar_id, 'event', o.id, o.organizer_id, 'remove', event_log_span(o.start_time, o.span_end, o.recurrence_id)
-    from old_rows o left join new_rows n on n.id = o.id
-    where n.id is null or n.calendar_id <> o.calendar_id;
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span, new_span, fields)
-    select 'calendar', n.calendar_id, 'event', n.id, n.organizer_id,
-           case when o.id is null or n.calendar_id <> o.calendar_id then 'insert'
-                when n.deleted_at is not null and o.deleted_at is null then 'delete'
-                when n.deleted_at is null and o.deleted_at is not null then 'restore'
-                else 'update' end,
-           event_log_span(o.start_time, o.span_end, o.recurrence_id), event_log_span(n.start_time, n.span_end, n.recurrence_id),
-           array_remove(array[
-             case when n.calendar_id <> o.calendar_id then 'calendar_id' end,
-             case when n.organizer_id <> o.organizer_id then 'organizer_id' end,
-             case when n.title <> o.title then 'title' end,
-             case when n.description is distinct from o.description then 'description' end,
-             case when n.location is distinct from o.location then 'location' end,
-             case when n.url is distinct from o.url then 'url' end,
-             case when n.start_time <> o.start_time then 'start_time' end,
-             case when n.end_time <> o.end_time then 'end_time' end,
-             case when n.tzid is distinct from o.tzid then 'tzid' end,
-             case when n.all_day <> o.all_day then 'all_day' end,
-             case when n.floating <> o.floating then 'floating' end,
-             case when n.rrule is distinct from o.rrule then 'rrule' end,
-             case when n.rdates <> o.rdates then 'rdates' end,
-             case when n.exdates <> o.exdates then 'exdates' end,
-             case when n.recurrence_id is distinct from o.recurrence_id then 'recurrence_id' end,
-             case when n.status <> o.status then 'status' end,
-             case when n.transparency <> o.transparency then 'transparency' end,
-             case when n.visibility <> o.visibility then 'visibility' end], null)
-    from new_rows n left join old_rows o on o.id = n.id;
-    -- A former organizer's agenda changes too.
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
-    select 'user', o.organizer_id, 'event', o.id, o.organizer_id, 'remove', event_log_span(o.start_time, o.span_end, o.recurrence_id)
-    from old_rows o join new_rows n on n.id = o.id where n.organizer_id <> o.organizer_id;
+    with series as materialized (
+      select s.*
+      from event_log_series(array(select n.id from new_rows n
+                                  union select n.series_id from new_rows n where n.series_id is not null
+                                  union select o.series_id from old_rows o where o.series_id is not null)) s
+    ),
+    was as materialized (
+      select o.*, own.calendar_ids || w.calendar_ids as calendar_ids,
+             event_log_span(o.start_time, o.span_end, o.recurrence_id, event_log_until(o.recurrence_id, s.lasts),
+                            least(own.first, w.whole_first), greatest(own.last, w.whole_last)) as span
+      from old_rows o
+      left join series own on own.id = o.id
+      left join series s on s.id = o.series_id
+      left join series w on w.id = o.series_id and (o.this_and_future or w.moves or w.calendar_ids <> array[o.calendar_id])
+    ),
+    changed as materialized (
+      select coalesce(n.id, o.id) as id, o.calendar_id as old_calendar_id, n.calendar_id, o.organizer_id as old_organizer_id, n.organizer_id,
+             o.span as old_span,
+             case when n.id is not null then
+               event_log_span(n.start_time, n.span_end, n.recurrence_id, event_log_until(n.recurrence_id, s.lasts),
+                              least(own.first, w.whole_first), greatest(own.last, w.whole_last)) end as new_span,
+             o.calendar_ids || own.calendar_ids || w.calendar_ids as calendar_ids,
+             case when o.deleted_at is null then tstzrange(o.start_time, o.span_end, '[]') end as old_own,
+             case when n.deleted_at is null then tstzrange(n.start_time, n.span_end, '[]') end as new_own,
+             case when n.deleted_at is not null and o.deleted_at is null then 'delete'
+                  when n.deleted_at is null and o.deleted_at is not null then 'restore'
+                  else 'update' end as op,
+             array_remove(array[
+               case when n.calendar_id <> o.calendar_id then 'calendar_id' end,
+               case when n.organizer_id <> o.organizer_id then 'organizer_id' end,
+               case when n.title <> o.title then 'title' end,
+               case when n.description is distinct from o.description then 'description' end,
+               case when n.location is distinct from o.location then 'location' end,
+               case when n.url is distinct from o.url then 'url' end,
+               case when n.start_time <> o.start_time then 'start_time' end,
+               case when n.end_time <> o.end_time then 'end_time' end,
+               case when n.tzid is distinct from o.tzid then 'tzid' end,
+               case when n.all_day <> o.all_day then 'all_day' end,
+               case when n.floating <> o.floating then 'floating' end,
+               case when n.rrule is distinct from o.rrule then 'rrule' end,
+               case when n.rdates <> o.rdates then 'rdates' end,
+               case when n.exdates <> o.exdates then 'exdates' end,
+               case when n.recurrence_id is distinct from o.recurrence_id then 'recurrence_id' end,
+               case when n.status <> o.status then 'status' end,
+               case when n.transparency <> o.transparency then 'transparency' end,
+               case when n.visibility <> o.visibility then 'visibility' end], null) as fields
+      from new_rows n
+      full join was o on o.id = n.id
+      left join series own on own.id = n.id
+      left join series s on s.id = n.series_id
+      left join series w on w.id = n.series_id and (n.this_and_future or w.moves or w.calendar_ids <> array[n.calendar_id])
+    )
+    select 'calendar', c.old_calendar_id, 'event', c.id, c.old_organizer_id, 'remove', c.old_span, null, null
+    from changed c
+    where c.old_calendar_id is distinct from c.calendar_id and c.old_calendar_id is not null
+    union all
+    select 'calendar', c.calendar_id, 'event', c.id, c.organizer_id,
+           case when c.old_calendar_id is distinct from c.calendar_id then 'insert' else c.op end,
+           case when c.old_calendar_id = c.calendar_id then c.old_span end, c.new_span, c.fields
+    from changed c
+    where c.calendar_id is not null
+    union all
+    select distinct 'calendar', k.id, 'event', c.id, null::uuid, 'update', c.old_span, c.new_span, '{}'::text[]
+    from changed c
+    cross join lateral unnest(c.calendar_ids) k (id)
+    where k.id is distinct from c.old_calendar_id and k.id is distinct from c.calendar_id
+    union all
+    -- The agenda of a former organizer changes too, and that of a new one.
+    select 'user', c.old_organizer_id, 'event', c.id, c.old_organizer_id, 'remove', c.old_own, null, null
+    from changed c
+    where c.organizer_id <> c.old_organizer_id
+    union all
+    select 'user', c.organizer_id, 'event', c.id, c.organizer_id, 'insert', null, c.new_own, null
+    from changed c
+    where c.organizer_id <> c.old_organizer_id
+    union all
+    -- When an event moves it does so for all who are invited. Its organizer is named above, where the spans are not the same.
+    select 'user', p.user_id, 'event', c.id, p.user_id, c.op, c.old_own, c.new_own, null
+    from changed c
+    cross join lateral (
+      select a.user_id from attendees a
+      where a.event_id = c.id and a.user_id is not null and not (a.user_id = c.organizer_id and c.organizer_id = c.old_organizer_id)
+      union all
+      select c.organizer_id where c.old_span = c.new_span and c.old_calendar_id = c.calendar_id and c.op = 'update'
+    ) p
+    where (c.old_own is distinct from c.new_own or (c.old_calendar_id <> c.calendar_id and c.new_own is not null))
+      and c.old_calendar_id is not null and c.calendar_id is not null;
   end if;
   return null;
 end $$;
@@ -236,16 +370,20 @@ begin
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
     select 'resource', resource_id, 'reservation', event_id, 'insert', blocked from new_rows where status = 'CONFIRMED';
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
-    select 'calendar', e.calendar_id, 'reservation', v.event_id, 'insert', v.span
-    from (select event_id, range_merge(range_agg(blocked)) as span from new_rows group by event_id) v
-    join events e on e.id = v.event_id;
+    select 'calendar', e.calendar_id, 'reservation', e.id, 'insert',
+           case when v.is_whole then e.span else tstzrange(v.first, event_log_until(v.last, e.lasts), '[]') end
+    from (select event_id, bool_or(recurrence_id is null) as is_whole, min(recurrence_id) as first, max(recurrence_id) as last
+          from new_rows group by event_id) v
+    join event_log_reach(array(select distinct event_id from new_rows)) e on e.id = v.event_id;
   elsif tg_op = 'DELETE' then
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
     select 'resource', resource_id, 'reservation', event_id, 'delete', blocked from old_rows where status = 'CONFIRMED';
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
-    select 'calendar', e.calendar_id, 'reservation', v.event_id, 'delete', v.span
-    from (select event_id, range_merge(range_agg(blocked)) as span from old_rows group by event_id) v
-    join events e on e.id = v.event_id;
+    select 'calendar', e.calendar_id, 'reservation', e.id, 'delete',
+           case when v.is_whole then e.span else tstzrange(v.first, event_log_until(v.last, e.lasts), '[]') end
+    from (select event_id, bool_or(recurrence_id is null) as is_whole, min(recurrence_id) as first, max(recurrence_id) as last
+          from old_rows group by event_id) v
+    join event_log_reach(array(select distinct event_id from old_rows)) e on e.id = v.event_id;
   else
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
     select 'resource', o.resource_id, 'reservation', o.event_id, 'remove', o.blocked
@@ -255,11 +393,12 @@ begin
     select 'resource', n.resource_id, 'reservation', n.event_id, 'update', o.blocked, n.blocked
     from new_rows n left join old_rows o on o.id = n.id;
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
-    select 'calendar', e.calendar_id, 'reservation', v.event_id, 'update', v.span
-    from (select b.event_id, range_merge(range_agg(b.blocked)) as span
-          from (select event_id, blocked from new_rows union all select event_id, blocked from old_rows) b
+    select 'calendar', e.calendar_id, 'reservation', e.id, 'update',
+           case when v.is_whole then e.span else tstzrange(v.first, event_log_until(v.last, e.lasts), '[]') end
+    from (select b.event_id, bool_or(b.recurrence_id is null) as is_whole, min(b.recurrence_id) as first, max(b.recurrence_id) as last
+          from (select event_id, recurrence_id from new_rows union all select event_id, recurrence_id from old_rows) b
           group by b.event_id) v
-    join events e on e.id = v.event_id;
+    join event_log_reach(array(select event_id from new_rows union select event_id from old_rows)) e on e.id = v.event_id;
   end if;
   return null;
 end $$;
@@ -288,11 +427,11 @@ begin
     insert into change_log (scope_kind, scope_id, entity, entity_id, op) select 'resource', id, 'resource', id, 'insert' from new_rows;
   else
     insert into change_log (scope_kind, scope_id, entity, entity_id, op)
-    select 'resource', n.id, 'resource', n.id,
-           case when n.deleted_at is not null and o.deleted_at is null then 'delete'
+    select 'resource', coalesce(n.id, o.id), 'resource', coalesce(n.id, o.id),
+           case when n.id is null or (n.deleted_at is not null and o.deleted_at is null) then 'delete'
                 when n.deleted_at is null and o.deleted_at is not null then 'restore'
                 else 'update' end
-    from new_rows n left join old_rows o on o.id = n.id;
+    from new_rows n full join old_rows o on o.id = n.id;
   end if;
   return null;
 end $$;
@@ -312,6 +451,23 @@ begin
     from new_rows n
     cross join lateral (values (n.id), (encode(substr(n.token_hash, 1, 16), 'hex')::uuid)) named (id);
   end if;
+  if tg_op = 'UPDATE' then
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op)
+    select 'user', o.user_id, 'token', named.id, o.user_id, 'delete'
+    from old_rows o
+    left join new_rows n on n.id = o.id
+    cross join lateral (values (o.id), (encode(substr(o.token_hash, 1, 16), 'hex')::uuid)) named (id)
+    where n.id is null or n.token_hash <> o.token_hash;
+  end if;
+  return null;
+end $$;
+
+CREATE FUNCTION public.log_truncate() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  insert into change_log (scope_kind, scope_id, entity, entity_id, op)
+  select 'system', nobody, 'bulk', nobody, 'load' from (select '00000000-0000-0000-0000-000000000000'::uuid as nobody) s;
   return null;
 end $$;
 
@@ -321,8 +477,12 @@ CREATE FUNCTION public.log_users() RETURNS trigger
 begin
   if tg_op = 'DELETE' then
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op) select 'user', id, 'user', id, id, 'delete' from old_rows;
+  elsif tg_op = 'INSERT' then
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op) select 'user', id, 'user', id, id, 'insert' from new_rows;
   else
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op) select 'user', id, 'user', id, id, lower(tg_op) from new_rows;
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op)
+    select 'user', coalesce(n.id, o.id), 'user', coalesce(n.id, o.id), coalesce(n.id, o.id), case when n.id is null then 'delete' else 'update' end
+    from new_rows n full join old_rows o on o.id = n.id;
   end if;
   return null;
 end $$;
@@ -750,17 +910,23 @@ CREATE TRIGGER attendees_log_delete AFTER DELETE ON public.attendees REFERENCING
 
 CREATE TRIGGER attendees_log_insert AFTER INSERT ON public.attendees REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_attendees();
 
+CREATE TRIGGER attendees_log_truncate AFTER TRUNCATE ON public.attendees FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
+
 CREATE TRIGGER attendees_log_update AFTER UPDATE ON public.attendees REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_attendees();
 
 CREATE TRIGGER calendar_members_log_delete AFTER DELETE ON public.calendar_members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_calendar_members();
 
 CREATE TRIGGER calendar_members_log_insert AFTER INSERT ON public.calendar_members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_calendar_members();
 
+CREATE TRIGGER calendar_members_log_truncate AFTER TRUNCATE ON public.calendar_members FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
+
 CREATE TRIGGER calendar_members_log_update AFTER UPDATE ON public.calendar_members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_calendar_members();
 
 CREATE TRIGGER calendars_log_delete AFTER DELETE ON public.calendars REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_calendars();
 
 CREATE TRIGGER calendars_log_insert AFTER INSERT ON public.calendars REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_calendars();
+
+CREATE TRIGGER calendars_log_truncate AFTER TRUNCATE ON public.calendars FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
 
 CREATE TRIGGER calendars_log_update AFTER UPDATE ON public.calendars REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_calendars();
 
@@ -770,17 +936,23 @@ CREATE TRIGGER event_resources_log_delete AFTER DELETE ON public.event_resources
 
 CREATE TRIGGER event_resources_log_insert AFTER INSERT ON public.event_resources REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_resources();
 
+CREATE TRIGGER event_resources_log_truncate AFTER TRUNCATE ON public.event_resources FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
+
 CREATE TRIGGER event_resources_log_update AFTER UPDATE ON public.event_resources REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_resources();
 
 CREATE TRIGGER event_user_state_log_delete AFTER DELETE ON public.event_user_state REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_user_state();
 
 CREATE TRIGGER event_user_state_log_insert AFTER INSERT ON public.event_user_state REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_user_state();
 
+CREATE TRIGGER event_user_state_log_truncate AFTER TRUNCATE ON public.event_user_state FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
+
 CREATE TRIGGER event_user_state_log_update AFTER UPDATE ON public.event_user_state REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_event_user_state();
 
 CREATE TRIGGER events_log_delete AFTER DELETE ON public.events REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_events();
 
 CREATE TRIGGER events_log_insert AFTER INSERT ON public.events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_events();
+
+CREATE TRIGGER events_log_truncate AFTER TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
 
 CREATE TRIGGER events_log_update AFTER UPDATE ON public.events REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_events();
 
@@ -790,17 +962,23 @@ CREATE TRIGGER reservations_log_delete AFTER DELETE ON public.reservations REFER
 
 CREATE TRIGGER reservations_log_insert AFTER INSERT ON public.reservations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_reservations();
 
+CREATE TRIGGER reservations_log_truncate AFTER TRUNCATE ON public.reservations FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
+
 CREATE TRIGGER reservations_log_update AFTER UPDATE ON public.reservations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_reservations();
 
 CREATE TRIGGER resource_members_log_delete AFTER DELETE ON public.resource_members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resource_members();
 
 CREATE TRIGGER resource_members_log_insert AFTER INSERT ON public.resource_members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resource_members();
 
+CREATE TRIGGER resource_members_log_truncate AFTER TRUNCATE ON public.resource_members FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
+
 CREATE TRIGGER resource_members_log_update AFTER UPDATE ON public.resource_members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resource_members();
 
 CREATE TRIGGER resources_log_delete AFTER DELETE ON public.resources REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resources();
 
 CREATE TRIGGER resources_log_insert AFTER INSERT ON public.resources REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resources();
+
+CREATE TRIGGER resources_log_truncate AFTER TRUNCATE ON public.resources FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
 
 CREATE TRIGGER resources_log_update AFTER UPDATE ON public.resources REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_resources();
 
@@ -810,11 +988,15 @@ CREATE TRIGGER tokens_log_delete AFTER DELETE ON public.tokens REFERENCING OLD T
 
 CREATE TRIGGER tokens_log_insert AFTER INSERT ON public.tokens REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_tokens();
 
+CREATE TRIGGER tokens_log_truncate AFTER TRUNCATE ON public.tokens FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
+
 CREATE TRIGGER tokens_log_update AFTER UPDATE ON public.tokens REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_tokens();
 
 CREATE TRIGGER users_log_delete AFTER DELETE ON public.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_users();
 
 CREATE TRIGGER users_log_insert AFTER INSERT ON public.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_users();
+
+CREATE TRIGGER users_log_truncate AFTER TRUNCATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
 
 CREATE TRIGGER users_log_update AFTER UPDATE ON public.users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_users();
 
