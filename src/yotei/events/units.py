@@ -4,7 +4,7 @@ None stands for what has to be asked from the database: too many months, rows th
 faster than they are read together.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain, islice
@@ -280,10 +280,21 @@ async def _selected(
         rows=len(parts),
         calendars=tuple(MemberCalendar(id_, role.value) for id_, role in roles.items() if id_ in members),
         events=tuple(events),
-        people=tuple(one for one in people.values() if one is not None),
+        people=() if besides.people is None else _of(people, (*besides.people, *_named(events))),
         known_calendars=tuple(seen_calendar(one, roles[one.id], viewer_id) for one in summaries if one is not None),
         resources=tuple(one.resource for one in known.values() if one is not None and not one.is_deleted),
     )
+
+
+def _named(events: Iterable[Stored]) -> Iterator[UUID | None]:
+    for event in events:
+        yield event.organizer_id
+        yield from (one.user_id for one in event.attendees)
+
+
+def _of(people: Mapping[UUID, Profile | None], ids: Iterable[UUID | None]) -> tuple[Profile, ...]:
+    found = (people[one] for one in dict.fromkeys(ids) if one is not None)
+    return tuple(one for one in found if one is not None)
 
 
 def _held(part: _Part, first: datetime, last: datetime) -> Sequence[Hold]:

@@ -267,6 +267,11 @@ async def test_every_answer_is_that_of_the_statement(database: Database, databas
     await play(database, database_url, seed, CacheSettings(l1_entries_max=0))
 
 
+@pytest.mark.parametrize("seed", range(6, 12))
+async def test_what_is_kept_is_read_anew_where_it_changed(database: Database, database_url: str, seed: int) -> None:
+    await play(database, database_url, seed, CacheSettings())
+
+
 async def play(database: Database, database_url: str, seed: int, cache: CacheSettings) -> None:
     world = World(database, random.Random(seed))
     await world.fill()
