@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -42,20 +43,20 @@ class Standby(EmbeddedServer):
     def pause(self) -> None:
         """It shows what it shows now until `resume`."""
         self.ask("select pg_wal_replay_pause()")
-        self._wait_for("select pg_get_wal_replay_pause_state() = 'paused'")
+        self.until("select pg_get_wal_replay_pause_state() = 'paused'")
 
     def resume(self) -> None:
         self.ask("select pg_wal_replay_resume()")
 
     def caught_up(self) -> None:
         """Wait until all that is committed on the primary by now can be seen here; nothing must be paused."""
-        flushed = _ask(self._primary, "select pg_current_wal_flush_lsn()")
-        self._wait_for(f"select pg_last_wal_replay_lsn() >= '{flushed}'")
+        flushed = self._primary._psql("postgres", "select pg_current_wal_flush_lsn()")
+        self.until(f"select pg_last_wal_replay_lsn() >= '{flushed}'")
 
     def promote(self) -> None:
         """It takes writes from now on, and follows nobody; connections stay."""
         self.ask("select pg_promote()")
-        self._wait_for("select not pg_is_in_recovery()")
+        self.until("select not pg_is_in_recovery()")
 
     def kill(self) -> None:
         """As a crash does; `revive` starts it again. Every process of it is gone when this returns."""
@@ -70,9 +71,16 @@ class Standby(EmbeddedServer):
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def ask(self, sql: str) -> str:
+    def ask(self, sql: str, database: str = "postgres") -> str:
         """One value, as text."""
-        return _ask(self, sql)
+        return self._psql(database, sql)
+
+    def until(self, question: str, database: str = "postgres") -> None:
+        """Wait until the answer is true; the question is asked of `database`."""
+        deadline_s = time.monotonic() + FOLLOW_S_MAX
+        while self.ask(question, database) != "t":
+            assert time.monotonic() < deadline_s, f"never true on the standby: {question} (see {self.log_file})"
+            time.sleep(PAUSE_S)
 
     def _make_cluster(self) -> None:
         """What `initdb` does for a primary."""
@@ -97,12 +105,6 @@ class Standby(EmbeddedServer):
     def _make_database(self) -> None:
         """It came with the copy."""
 
-    def _wait_for(self, question: str) -> None:
-        deadline_s = time.monotonic() + FOLLOW_S_MAX
-        while self.ask(question) != "t":
-            assert time.monotonic() < deadline_s, f"never true on the standby: {question} (see {self.log_file})"
-            time.sleep(PAUSE_S)
-
     def _signal(self, number: signal.Signals) -> None:
         """To the server, then to the processes that it has."""
         assert self.pid is not None
@@ -111,8 +113,5 @@ class Standby(EmbeddedServer):
             ["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True, check=True
         )
         for pid in listed.stdout.split():
-            os.kill(int(pid), number)
-
-
-def _ask(server: EmbeddedServer, sql: str) -> str:
-    return server._psql("postgres", sql)
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), number)

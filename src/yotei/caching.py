@@ -16,6 +16,7 @@ from yotei.cache.l1 import L1
 from yotei.cache.l2 import L2
 from yotei.cache.levels import Cache
 from yotei.cache.reads import Reads, current_reading
+from yotei.cache.replicas import Replica, Replicas
 from yotei.cache.sweeper import Sweeper
 from yotei.cache.tail import ALL, Tail
 from yotei.cache.token import Token
@@ -24,7 +25,7 @@ from yotei.events import keys as events
 from yotei.resources import keys as resources
 from yotei.settings import L1_ENTRIES, TTL_PROFILES, CacheSettings, Settings
 from yotei.storage.change_log import Change, own_changes
-from yotei.storage.pool import Database, Transaction
+from yotei.storage.pool import Database, Greeting, Transaction
 from yotei.users import keys as users
 
 OWN_CHANGES_MAX: Final = 2_000
@@ -104,12 +105,20 @@ class Caching:
             stale_max_s=settings.stale_max_s,
             deflate_bytes_min=redis.deflate_bytes_min,
         )
+        self.replicas = Replicas(
+            [
+                _replica(config, number, database.pool_stats().size_max, self.tail)
+                for number in range(len(config.replica.urls))
+            ]
+        )
         self.bus = _bus(config)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to hear of changes; what is written from now on is told to the others."""
         self._supervise("tail", self.tail.run)
+        for replica in self.replicas.replicas:
+            self._supervise("replica", replica.run)
         if self.l2 is not None:
             window_s = self.tail.floors.window_s
             sweeper = Sweeper(
@@ -135,12 +144,13 @@ class Caching:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.cache.close()
+        await asyncio.gather(*(replica.close() for replica in self.replicas.replicas))
         if self._redis is not None:
             await redis_client.close(self._redis)
 
     def reads(self, token: Token | None = None) -> Reads:
         """For one request, of a client that has seen what its token says."""
-        return Reads(self._database, self.cache, self.cache.reading(token))
+        return Reads(self._database, self.cache, self.cache.reading(token), self.replicas)
 
     async def _before_commit(self, transaction: Transaction) -> Callable[[], None] | None:
         changes = await own_changes(transaction, limit=OWN_CHANGES_MAX)
@@ -177,6 +187,26 @@ class Caching:
                 await asyncio.sleep(RESTART_PAUSE_S)
 
         self._tasks.append(asyncio.create_task(forever(), name=f"cache-{name}"))
+
+
+def _replica(config: Settings, index: int, size_max: int, tail: Tail) -> Replica:
+    """`size_max` is what the worker has of connections to the primary."""
+    settings, pool, soft_s = config.replica, config.pool, config.replica.soft_ms / 1_000
+
+    async def connect(greeting: Greeting) -> Database:
+        return await Database.connect(
+            settings.urls[index],
+            size_min=0,
+            size_max=settings.size_max or size_max,
+            life_time_s=pool.life_time_s,
+            idle_time_s=pool.idle_time_s,
+            acquire_timeout_s=pool.acquire_timeout_s,
+            statement_cache_size=pool.statement_cache_size,
+            application_name="yotei",
+            greeting=greeting,
+        )
+
+    return Replica(index + 1, connect, tail, soft_s=soft_s)
 
 
 def _bus(config: Settings) -> Bus | None:

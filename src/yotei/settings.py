@@ -21,8 +21,9 @@ from msgspec import Meta
 ENVIRONMENT_PREFIX: Final = "YOTEI_"
 CONFIG_VARIABLE: Final = "YOTEI_CONFIG"
 DEFAULT_FILE: Final = Path("yotei.toml")
+POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 BUS_SCHEMES: Final = {
-    "postgres": ("postgresql", "postgres"),
+    "postgres": POSTGRES_SCHEMES,
     "redis": ("redis", "rediss", "unix"),
     "kafka": ("kafka", "kafkas"),
 }
@@ -139,6 +140,24 @@ class PoolSettings(Section, frozen=True):
     statement_cache_size: Annotated[
         int, Meta(ge=0, le=10_000, description="Prepared statements per connection; 0 behind PgBouncer before 1.21.")
     ] = 200
+
+
+class ReplicaSettings(Section, frozen=True):
+    urls: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=16,
+            description="postgresql:// addresses of hot standbys of the database, from which the cache loads; a comma "
+            "in one is written %2C.",
+        ),
+    ] = ()
+    soft_ms: Annotated[
+        int, Meta(ge=1, le=60_000, description="What a replica has not answered by then is loaded from the primary.")
+    ] = 200
+    size_max: Annotated[
+        Annotated[int, Meta(ge=1, le=500)] | None,
+        Meta(description="Connections of a worker to each replica; by default as many as to the primary."),
+    ] = None
 
 
 class LimitSettings(Section, frozen=True):
@@ -435,6 +454,7 @@ class Settings(Section, frozen=True):
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     pool: PoolSettings = PoolSettings()
+    replica: ReplicaSettings = ReplicaSettings()
     limits: LimitSettings = LimitSettings()
     graphql: GraphqlSettings = GraphqlSettings()
     subscriptions: SubscriptionSettings = SubscriptionSettings()
@@ -447,8 +467,10 @@ class Settings(Section, frozen=True):
 
     def __post_init__(self) -> None:
         url = self.database.url
-        if url is not None and urlsplit(url).scheme not in ("postgresql", "postgres"):
+        if url is not None and urlsplit(url).scheme not in POSTGRES_SCHEMES:
             raise ValueError("database.url: expected an address that starts with postgresql://")
+        if any(urlsplit(replica).scheme not in POSTGRES_SCHEMES for replica in self.replica.urls):
+            raise ValueError("replica.urls: expected addresses that start with postgresql://")
         if self.limits.page_size_default > self.limits.page_size_max:
             raise ValueError("limits.page_size_default: expected at most limits.page_size_max")
         if self.graphql.trusted_only and self.graphql.trusted_documents is None:
@@ -531,6 +553,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         url = tree[section]["url"]
         if url is not None:
             tree[section]["url"] = mask_url(url)
+    tree["replica"]["urls"] = [mask_url(url) for url in settings.replica.urls]
     return tree
 
 

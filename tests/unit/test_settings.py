@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from yotei.settings import MASK, DatabaseSettings, Settings, SettingsError, leaves, load, mask_url, masked
+from yotei.settings import (
+    MASK,
+    DatabaseSettings,
+    ReplicaSettings,
+    Settings,
+    SettingsError,
+    leaves,
+    load,
+    mask_url,
+    masked,
+)
 
 
 def written(folder: Path, toml: str) -> Path:
@@ -54,6 +64,7 @@ def test_the_file_of_the_working_folder_is_read_unless_another_is_named(tmp_path
         ("YOTEI_SERVER_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "server.trusted_proxies", ("10.0.0.0/8", "::1")),
         ("YOTEI_SERVER_CORS_ORIGINS", "https://a.example", "server.cors_origins", ("https://a.example",)),
         ("YOTEI_SERVER_CORS_ORIGINS", "", "server.cors_origins", ()),
+        ("YOTEI_REPLICA_URLS", "postgres://a/y,postgres://b/y", "replica.urls", ("postgres://a/y", "postgres://b/y")),
         ("YOTEI_POOL_SIZE_MAX", "7", "pool.size_max", 7),
         ("YOTEI_POOL_ACQUIRE_TIMEOUT_S", "0.5", "pool.acquire_timeout_s", 0.5),
         ("YOTEI_LIMITS_STRICT_STATEMENTS", "true", "limits.strict_statements", True),
@@ -114,6 +125,7 @@ def test_variables_of_others_are_not_ours() -> None:
         ("[server]\nport = [1]", "server.port: expected `int`, got `array`"),
         ("[server]\ncors_origins = 'https://a.example'", "server.cors_origins: expected `array`, got `str`"),
         ("[server]\ncors_origins = [[1]]", "server.cors_origins[0]: expected `str`"),
+        ("[replica]\nurls = ['db:5432']", "replica.urls: expected addresses that start with postgresql://"),
         ("[server]\ntrusted_proxies = ['10.0.0.1/8']", "server.trusted_proxies: expected addresses or networks"),
         ("[database]\nurl = 'mysql://db'", "database.url: expected an address that starts with postgresql://"),
         ("[pool]\nacquire_timeout_s = 0", "pool.acquire_timeout_s: expected `float` > 0"),
@@ -194,7 +206,8 @@ def test_an_address_without_a_password_is_shown_as_it_is() -> None:
 
 
 def test_the_tree_that_people_read_is_masked_and_whole() -> None:
-    shown = masked(Settings(database=DatabaseSettings(url="postgresql://yotei:s3cret@db/yotei")))
+    url = "postgresql://yotei:s3cret@db/yotei"
+    shown = masked(Settings(database=DatabaseSettings(url=url), replica=ReplicaSettings(urls=(url, url))))
 
     assert "s3cret" not in repr(shown)
     assert {f"{section}.{key}" for section, keys in shown.items() for key in keys} == {leaf.path for leaf in leaves()}

@@ -1,6 +1,6 @@
 """What is cached: keys, their families, and values. Frozen; the same objects are handed to every reader."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import msgspec
 
 from yotei.cache.coherence import taken
 from yotei.storage.change_log import Snapshot
+from yotei.storage.pool import Source
 
 NAME_LENGTH_MAX: Final = 200
 
@@ -83,3 +84,7 @@ class Loaded(msgspec.Struct, frozen=True):
             from_primary=not is_standby,
             is_exact=not is_standby or said.xmin == said.xmax,
         )
+
+
+UnitLoad = Callable[[Source, Sequence[Key]], Awaitable[Loaded]]
+"""Loads these keys from that source by one statement, and what it brings along."""

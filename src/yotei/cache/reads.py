@@ -13,8 +13,9 @@ from typing import Any, Final, TypeVar
 
 from asyncpg import Record
 
-from yotei.cache.key import Key, Loaded
+from yotei.cache.key import Key, Loaded, UnitLoad
 from yotei.cache.levels import Cache, Reading
+from yotei.cache.replicas import Replicas
 from yotei.cache.token import Token
 from yotei.storage.change_log import Snapshot
 from yotei.storage.pool import Source
@@ -23,8 +24,6 @@ from yotei.storage.statements import Statement
 MOMENT_ATTEMPTS_MAX: Final = 2
 """So often what was read is read again, because it was not of one moment; then a single statement has to do."""
 
-UnitLoad = Callable[[Source, Sequence[Key]], Awaitable[Loaded]]
-"""Loads these keys from that source by one statement, and what it brings along."""
 Answer = TypeVar("Answer")
 
 _current: ContextVar[Reading | None] = ContextVar("reading", default=None)
@@ -46,10 +45,14 @@ def reading_of_request(reading: Reading) -> Iterator[None]:
 
 
 class Reads:
-    """Of one request. It is a `Source`, too: what is sent to it goes to the primary, past the cache."""
+    """Of one request. It is a `Source`, too: what is sent to it goes to the primary, past the cache.
 
-    def __init__(self, database: Source, cache: Cache, reading: Reading) -> None:
+    Units are loaded from the replicas where one will do, and there are any.
+    """
+
+    def __init__(self, database: Source, cache: Cache, reading: Reading, replicas: Replicas | None = None) -> None:
         self.database = database
+        self._replicas = replicas
         self._cache = cache
         self.reading = reading
         self.is_whole = True
@@ -67,10 +70,13 @@ class Reads:
     async def get_many(self, keys: Sequence[Key], load: UnitLoad) -> list[Any]:
         """The payloads in order, None where there is no such thing. Raises what `load` does; Problem `unavailable`."""
 
-        async def load_from_primary(missing: Sequence[Key], _: bool) -> Loaded:
-            return await load(self.database, missing)
+        async def load_missing(missing: Sequence[Key], from_primary: bool) -> Loaded:
+            loaded = None
+            if self._replicas is not None and not from_primary:
+                loaded = await self._replicas.load(missing, load)
+            return await load(self.database, missing) if loaded is None else loaded
 
-        return await self._cache.get_many(self.reading, keys, load_from_primary)
+        return await self._cache.get_many(self.reading, keys, load_missing)
 
     async def consistently(self, work: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """What `work` makes of the units that it reads, all of them as of one moment; None when they change too fast.

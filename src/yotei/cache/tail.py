@@ -36,6 +36,10 @@ from yotei.storage.pool import Source
 ALL: Final = "*"
 """As a name of what a change purges: everything."""
 START_ATTEMPTS_MAX: Final = 3
+REACH_POLLS_MAX: Final = 3
+"""A standby may show a commit a moment before the primary does, which waits for those that it is copied to."""
+AHEAD_XIDS_MAX: Final = 100_000
+"""So many transactions more than the primary shows, no standby can have shown."""
 PAGES_MAX: Final = 1_000
 PAGE_CHANGES_MAX: Final = 5_000
 POLL_GAP_S_MIN: Final = 0.005
@@ -127,14 +131,19 @@ class Tail:
     async def reach(self, token: Token) -> None:
         """Know at least as much as who was given this token has seen.
 
-        Raises ValueError for one of this epoch that nobody can have been given. One of another epoch asks for nothing
-        once it is known that this epoch is the one of now: what it saw and is not here was lost with its own.
+        Raises ValueError for one of this epoch that nobody can have been given, Problem `unavailable` when the primary
+        does not show as much yet. One of another epoch asks for nothing once it is known that this epoch is the one of
+        now: what it saw and is not here was lost with its own.
         """
         if token.is_met(self.epoch, self.floors.known):
             return
-        await self.caught_up()
-        if token.epoch == self.epoch and not token.is_met(self.epoch, self.floors.known):
-            raise ValueError("the token is of a time to come")
+        for _ in range(REACH_POLLS_MAX):
+            await self.caught_up()
+            if token.epoch != self.epoch or token.is_met(self.epoch, self.floors.known):
+                return
+            if max(token.seen.xmax, token.xid) - self.floors.known.xmax > AHEAD_XIDS_MAX:
+                raise ValueError("the token is of a time to come")
+        raise Problem(Code.UNAVAILABLE, "What was shown is not committed everywhere yet; try again.", retry_after_s=1)
 
     def hint(self, epoch: str, xid: int, names: Iterable[str]) -> None:
         """Somebody says that a transaction changed these: believe it, and look."""

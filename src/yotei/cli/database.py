@@ -22,7 +22,7 @@ T = TypeVar("T")
 def database_url(config: Settings) -> Iterator[str]:
     """The address: the external one, that of an embedded server that runs, or of one that runs for this block."""
     if config.database.url is not None:
-        refuse_unreadable(config.database.url)
+        refuse_unreadable(config.database.url, "database.url")
         yield config.database.url
         return
     data_dir = Path(config.database.data_dir)
@@ -38,12 +38,12 @@ def database_url(config: Settings) -> Iterator[str]:
         server.stop()
 
 
-def refuse_unreadable(url: str) -> None:
+def refuse_unreadable(url: str, path: str) -> None:
     """Raise `SettingsError` for a port that is none, in any of the hosts that a PostgreSQL address may name."""
     for host in urlsplit(url).netloc.rpartition("@")[2].split(","):
         port = host.rpartition("]")[2].partition(":")[2]
         if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= PORT_MAX):
-            raise settings.SettingsError(f"database.url: expected a port from 1 to {PORT_MAX}, got {port!r}")
+            raise settings.SettingsError(f"{path}: expected a port from 1 to {PORT_MAX}, got {port!r}")
 
 
 @asynccontextmanager

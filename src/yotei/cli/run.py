@@ -62,9 +62,11 @@ def run_command(config_file: Path | None, demo: bool, host: str | None, port: in
     with stop.caught():
         _refuse_taken_port(config.server.host, config.server.port)
         with ExitStack() as stack:
+            for replica_url in config.replica.urls:
+                refuse_unreadable(replica_url, "replica.urls")
             url = config.database.url
             if url is not None:
-                refuse_unreadable(url)
+                refuse_unreadable(url, "database.url")
             else:
                 click.echo(f"Starting PostgreSQL in {config.database.data_dir} ...")
                 server = EmbeddedServer(Path(config.database.data_dir))

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
-from yotei.cache.key import Key
-from yotei.cache.reads import Reads, UnitLoad
+from yotei.cache.key import Key, UnitLoad
+from yotei.cache.reads import Reads
 from yotei.calendars import keys as calendars
 from yotei.calendars.calendar import Role
 from yotei.calendars.keys import Memberships, Summary

@@ -86,6 +86,8 @@ UNREACHABLE: Final = (
 )
 
 Answer = TypeVar("Answer")
+Greeting = tuple[Statement, Callable[[Record], object]]
+"""What each new connection is asked, and who judges the answer: raises to refuse the connection."""
 BeforeCommit = Callable[["Transaction"], Awaitable[Callable[[], None] | None]]
 """Is called with each transaction when its work is done; what it returns is called when it is committed."""
 
@@ -237,10 +239,10 @@ class Transaction:
 class Database:
     """The pool of one process. Open it with `connect`; a call takes a connection for one statement or transaction."""
 
-    def __init__(self, pool: "asyncpg.Pool[Record]", *, acquire_timeout_s: float) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Record]", meter: _Meter, *, acquire_timeout_s: float) -> None:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
-        self._meter = _Meter()
+        self._meter = meter
         self._in_use = 0
         self._wait_count = 0
         self._wait_duration_ms = 0.0
@@ -258,15 +260,23 @@ class Database:
         acquire_timeout_s: float = 2.0,
         statement_cache_size: int = 200,
         application_name: str | None = None,
+        greeting: Greeting | None = None,
     ) -> Self:
         """Open the pool and look at the first connection.
 
         Raises `DatabaseNotPrepared` when the server or its role will not do, `Problem` (unavailable) when it cannot
-        be reached. `application_name` is sent when the connection starts, which PgBouncer knows to pass on.
+        be reached, and what the greeting does. `application_name` is sent when the connection starts, which PgBouncer
+        knows to pass on.
         """
+        meter = _Meter()
 
         async def admit(connection: Any) -> None:
             _check(connection)
+            if greeting is not None:
+                statement, judge = greeting
+                with meter.frame(statement.name):
+                    answer = await connection.fetchrow(statement.sql)
+                judge(answer)
             share = 1 - LIFE_TIME_JITTER * random.random()  # noqa: S311
             connection.expires_at_s = time.monotonic() + life_time_s * share
 
@@ -285,7 +295,7 @@ class Database:
         )
         with problems():
             await pool
-        database = cls(pool, acquire_timeout_s=acquire_timeout_s)
+        database = cls(pool, meter, acquire_timeout_s=acquire_timeout_s)
         try:
             async with database._connection():
                 pass
@@ -300,10 +310,10 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def close(self) -> None:
+    async def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Wait a bounded time for calls in flight, then close every connection."""
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()

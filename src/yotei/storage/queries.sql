@@ -10,6 +10,17 @@ select case when pg_is_in_recovery() then pg_snapshot_xmin(s)::text || ':' || pg
        || '.' || (select oid from pg_database where datname = current_database()) as epoch
 from pg_current_snapshot() s
 
+-- name: look_at_standby
+-- What a hot standby shows now, and which history it replays, as `position_now` says it: of its timeline the latest that can be
+-- known from here. The control file may lag behind by a checkpoint; what it receives now is told to who may read all statistics.
+select pg_is_in_recovery() as is_standby, pg_snapshot_xmin(s)::text as xmin,
+       (select system_identifier from pg_control_system())::text
+       || '.' || greatest((select timeline_id from pg_control_checkpoint()),
+                          (select min_recovery_end_timeline from pg_control_recovery()),
+                          (select received_tli from pg_stat_wal_receiver))
+       || '.' || (select oid from pg_database where datname = current_database()) as history
+from pg_current_snapshot() s
+
 -- name: position_at
 -- The oldest transaction that wrote to the change log since a moment: a position there misses nothing of that time.
 select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limit 1
