@@ -53,6 +53,12 @@ class Standby(EmbeddedServer):
         flushed = self._primary._psql("postgres", "select pg_current_wal_flush_lsn()")
         self.until(f"select pg_last_wal_replay_lsn() >= '{flushed}'")
 
+    def follow(self, other: EmbeddedServer) -> None:
+        """Another server of the same history from now on, a standby perhaps."""
+        self._primary = other
+        self.ask(f"alter system set primary_conninfo = '{_conninfo(other)}'")
+        self.ask("select pg_reload_conf()")
+
     def promote(self) -> None:
         """It takes writes from now on, and follows nobody; connections stay."""
         self.ask("select pg_promote()")
@@ -88,11 +94,10 @@ class Standby(EmbeddedServer):
         making.mkdir(mode=0o700)
         if self._user is not None:
             os.chown(making, self._user.pw_uid, self._user.pw_gid)
-        (socket_dir,) = parse_qs(urlsplit(self._primary.url).query)["host"]
         self._run(
             "pg_basebackup",
             f"--pgdata={making}",
-            f"--dbname=host={socket_dir} user={ROLE} dbname={DATABASE}",
+            f"--dbname={_conninfo(self._primary)}",
             "--checkpoint=fast",
             "--wal-method=stream",
             "--write-recovery-conf",
@@ -115,3 +120,8 @@ class Standby(EmbeddedServer):
         for pid in listed.stdout.split():
             with suppress(ProcessLookupError):
                 os.kill(int(pid), number)
+
+
+def _conninfo(server: EmbeddedServer) -> str:
+    (socket_dir,) = parse_qs(urlsplit(server.url).query)["host"]
+    return f"host={socket_dir} user={ROLE} dbname={DATABASE}"

@@ -407,6 +407,42 @@ async def test_a_standby_of_another_timeline_or_another_server_is_refused(
     assert client.loads == (1, 0)
 
 
+async def test_one_that_follows_a_promoted_standby_is_of_its_timeline_as_soon_as_that_can_be_known(
+    primary: EmbeddedServer, standby: Standby, one: Node, folder: Path
+) -> None:
+    with Standby(primary, folder / "cascaded") as cascaded:
+        cascaded.follow(standby)
+        standby.promote()
+        standby.ask("create role plain login")
+        standby.ask("alter role plain set timezone = 'UTC'")
+        cascaded.caught_up()
+        by_plain = cascaded.url.replace("yotei@", "plain@")
+        async with (
+            await Database.connect(standby.url, size_min=1, size_max=5) as promoted,
+            node(promoted) as new,
+        ):
+            of_new, of_new_by_plain, of_old = (
+                replica_at(url, where, number=number)
+                for number, (url, where) in enumerate([(cascaded.url, new), (by_plain, new), (cascaded.url, one)], 1)
+            )
+            with capture_logs() as logs:
+                for replica in (of_new, of_new_by_plain, of_old):
+                    await replica.look()
+                standby.ask("checkpoint")
+                cascaded.caught_up()
+                cascaded.ask("checkpoint")
+                await of_new_by_plain.look()
+                for replica in (of_new, of_new_by_plain, of_old):
+                    await replica.close()
+
+    assert [(entry["replica"], entry["event"]) for entry in logs] == [
+        (1, "replica_taken"),
+        (2, "replica_refused"),
+        (3, "replica_refused"),
+        (2, "replica_taken"),
+    ]
+
+
 async def test_in_another_history_it_is_looked_at_anew(
     database: Database, standby: Standby, one: Node, client: Client
 ) -> None:
