@@ -1,9 +1,11 @@
 """A server with read replicas: they are read, and when they go away nobody notices."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 
 from tests.acceptance.processes import Place, bearer, new_place, status, until
@@ -34,14 +36,10 @@ def place() -> Iterator[Place]:
         yield place
 
 
-def loads(server: EmbeddedServer) -> int:
-    """Statements that loaded a token, as the server itself counted them."""
-    return int(
-        server._psql(
-            "yotei",
-            "select coalesce(sum(calls), 0) from pg_stat_statements where query like '%is_standby%from tokens%'",
-        )
-    )
+def loads(server: EmbeddedServer, table: str = "tokens") -> int:
+    """Statements that loaded units of a table, as the server itself counted them."""
+    counted = "select coalesce(sum(calls), 0) from pg_stat_statements where query like"
+    return int(server._psql("yotei", f"{counted} '%is_standby%from {table} %'"))
 
 
 def test_answers_go_on_while_a_replica_is_killed_and_it_is_used_again_when_it_is_back(
@@ -77,3 +75,41 @@ def test_answers_go_on_while_a_replica_is_killed_and_it_is_used_again_when_it_is
         until(lambda: asked() == {200} and loads(standby) > before, "it is read from again")
         assert server.stop() == 0
     assert "Traceback" not in server.err
+
+
+def test_with_a_replica_that_stands_still_everybody_reads_what_was_written(
+    folder: Path, primary: EmbeddedServer
+) -> None:
+    """The second server learns of a change by its own poll, once a second, or by the token that a client brings."""
+    with Standby(primary, folder / "standby") as standby, ExitStack() as stack:
+        settings = {
+            "YOTEI_DATABASE_URL": primary.url,
+            "YOTEI_REPLICA_URLS": standby.url,
+            "YOTEI_BUS_TRANSPORT": "none",
+            "YOTEI_CACHE_POLL_MS": "1000",
+            **LOADING,
+        }
+        places = [stack.enter_context(new_place(**settings)) for _ in range(2)]
+        servers = [place.start().ready() for place in places]
+        headers = bearer(places[0].admin_token())
+        one, other = (stack.enter_context(httpx.Client(base_url=place.base, headers=headers)) for place in places)
+        path = f"/api/calendars/{one.post('/api/calendars', json={'name': '0'}).json()['id']}"
+        for server in servers:
+            until(lambda log=server: "replica_taken" in log.err, "the replica is used")  # type: ignore[misc]
+        standby.caught_up()
+        standby.pause()
+
+        for name in ("1", "2", "3"):
+            written = one.patch(path, json={"name": name})
+            seen = {"Yotei-Token": written.headers["Yotei-Token"]}
+            read = [one.get(path), one.get(path, headers=seen), other.get(path, headers=seen), other.get(path)]
+            assert [answer.json()["name"] for answer in read] == [name] * 4
+            assert {answer.status_code for answer in read} == {200}
+
+        # The token, which was not changed, is read from the replica meanwhile, the calendar after it goes on.
+        assert loads(standby) > 0
+        before = loads(standby, "calendars")
+        standby.resume()
+        until(lambda: one.get(path).json()["name"] == "3" and loads(standby, "calendars") > before, "it is read again")
+        for server in servers:
+            assert server.stop() == 0, server.err
