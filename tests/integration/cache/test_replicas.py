@@ -1,30 +1,44 @@
 """Values loaded from a real hot standby, which lags, stands still, goes away, and is promoted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from tests.conftest import DEBIAN_15, HAS_15
+from tests.conftest import DEBIAN_15, HAS_15, Budget
 from tests.integration.cache.nodes import LOAD, LOG, PUT, TABLE, Node, key_of, node, sql, thing, write
+from tests.integration.rest.served import settings
+from tests.integration.rows import a_calendar, a_user, an_event, viewing
 from tests.standby import FOLLOWED, Standby
 from yotei.cache.key import Key, Loaded
 from yotei.cache.reads import Reads
 from yotei.cache.replicas import FAILURES_MAX, OPEN_S, Replica, Replicas
 from yotei.cache.token import Token
+from yotei.caching import Caching
 from yotei.errors import Code, Problem
+from yotei.events import read
+from yotei.events.window import Window
+from yotei.settings import CacheSettings, ReplicaSettings
 from yotei.storage import migrate
 from yotei.storage.embedded import EmbeddedServer
 from yotei.storage.pool import Database, Greeting, Source
 from yotei.storage.statements import Statement
 
 NUMBERS = Statement(name="test.numbers", sql=LOAD.sql, purpose="counted apart from what else is sent")
+
+MOVE = sql(
+    "update events set start_time = start_time + interval '31 days', end_time = end_time + interval '31 days', "
+    "span_end = span_end + interval '31 days' where id = $1"
+)
 
 
 class Client:
@@ -503,3 +517,56 @@ async def test_what_a_standby_shows_before_the_primary_does_is_shown_by_no_node_
     assert (shown, again) == (20, 20)
     assert client.loads == (0, 1)
     assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_lists_and_agendas_are_those_of_the_primary_while_the_replica_stands_still(
+    database: Database, primary: EmbeddedServer, standby: Standby, budget: Budget
+) -> None:
+    march = datetime(2027, 3, 10, tzinfo=UTC)
+    owner = await a_user(database, "Aiko")
+    changing, quiet = [await a_calendar(database, {owner: "OWNER"}) for _ in range(2)]
+    moved = await an_event(database, changing, owner, march)
+    for calendar_id in (changing, quiet):
+        await an_event(database, calendar_id, owner, march)
+    query = read.Query(Window(march, march + timedelta(days=60), ZoneInfo("UTC")), limit=100, instances_max=100)
+    viewer = viewing(owner)
+    config = msgspec.structs.replace(
+        settings(primary.url, cache=CacheSettings(l1_entries_max=0)),
+        replica=ReplicaSettings(urls=(standby.url,), soft_ms=30_000),
+    )
+    caching = Caching(config, database)
+    caching.start()
+    (replica,) = caching.replicas.replicas
+
+    async def told(work: Callable[[Source], Awaitable[read.Page]]) -> tuple[int, int]:
+        """The statements of an answer, which is the primary's, and how many of them went to the replica."""
+        before = replica.loads
+        with budget() as spent:
+            found = await work(caching.reads())
+        assert found == await work(database)
+        return spent.statements, replica.loads - before
+
+    async def told_all() -> list[tuple[int, int]]:
+        return [
+            await told(lambda source: read.list_calendar(source, viewer, changing, query)),
+            await told(lambda source: read.list_calendar(source, viewer, quiet, query)),
+            await told(lambda source: read.agenda(source, viewer, query)),
+        ]
+
+    await seen(standby)
+    await caching.tail.caught_up()
+    await replica.look()
+    standby.pause()
+    unchanged = await told_all()
+    await database.execute(MOVE, moved)
+    await caching.tail.caught_up()
+    changed = await told_all()
+    standby.resume()
+    await seen(standby)
+    await replica.look()
+    resumed = await told_all()
+    await caching.close()
+
+    assert unchanged == resumed == [(1, 1), (1, 1), (1, 1)]
+    # Of the agenda the replica is asked for the calendars, and the months that come along with them lack the change.
+    assert changed == [(1, 0), (1, 1), (2, 1)]
