@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from yotei.cache.reads import Reads, UnitLoad, cached
+from yotei.cache.key import UnitLoad
+from yotei.cache.reads import Reads, cached
 from yotei.errors import Code, Problem, invalid, not_found
 from yotei.resources import access, keys, rows
 from yotei.resources.keys import Directory, Hold, Known
