@@ -36,8 +36,13 @@ BREAKER_FAILURES_MAX: Final = 5
 BREAKER_OPEN_S: Final = 1.0
 PURGE_KEYS_MAX: Final = 500
 SOFT_SLICES: Final = 5
-"""The wait for an answer is cut into so many. One that ends late, because this process is busy itself, is one all the
-same: else a node that has more to do than it can would take Redis for slow, and ask PostgreSQL on top of it."""
+"""The wait for an answer is cut into so many. One that ends late, because this process is busy itself, does not count,
+nor does the wait for a connection that others of this process use: else a node that has more to do than it can would
+take Redis for slow, and ask PostgreSQL on top of it."""
+SLICES_MAX: Final = 50
+"""Those that do not count included."""
+LATE: Final = 2.0
+"""A slice that took so many times its length ended late."""
 BEHIND_S_MAX: Final = 5.0
 """How long who works behind requests waits in any case."""
 XMIN_LENGTH: Final = 20
@@ -356,17 +361,18 @@ class L2:
         if not self._breaker.lets(self._now_s()):
             raise L2Unavailable("left alone for a while")
         self.round_trips += 1
-        task = asyncio.ensure_future(self._asked(command))
+        sent = asyncio.Event()
+        task = asyncio.ensure_future(self._asked(command, sent))
         self._asking.add(task)
         task.add_done_callback(self._answered)
         if behind:
             await asyncio.wait({task}, timeout=BEHIND_S_MAX)
         else:
-            for _ in range(SOFT_SLICES):
-                done, _ = await asyncio.wait({task}, timeout=self._soft_s / SOFT_SLICES)
-                if done:
-                    break
+            await self._softly(task, sent)
         if not task.done():
+            if not sent.is_set():
+                task.cancel()
+                raise L2Unavailable("no connection in time")
             self._note_failure()
             raise L2Unavailable("no answer in time")
         try:
@@ -377,8 +383,19 @@ class L2:
         self._breaker.succeeded()
         return answer
 
-    async def _asked(self, command: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def _softly(self, task: "asyncio.Future[Any]", sent: asyncio.Event) -> None:
+        """Wait for an answer as long as a request does: `soft_s` of Redis's own time."""
+        slices, slice_s = 0, self._soft_s / SOFT_SLICES
+        for _ in range(SLICES_MAX):
+            began_s = self._now_s()
+            await asyncio.wait({task}, timeout=slice_s)
+            slices += sent.is_set() and self._now_s() - began_s < LATE * slice_s
+            if task.done() or slices >= SOFT_SLICES or not (sent.is_set() or self.lets()):
+                break
+
+    async def _asked(self, command: Callable[[], Coroutine[Any, Any, Answer]], sent: asyncio.Event) -> Answer:
         async with self._connections:
+            sent.set()
             return await command()
 
     def _answered(self, task: "asyncio.Future[Any]") -> None:

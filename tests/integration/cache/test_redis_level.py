@@ -327,6 +327,26 @@ async def test_redis_is_not_taken_for_slow_by_a_node_that_is_busy_itself(
         assert (len(one.loads.calls), one.l2.failures) == (1, 0)
 
 
+async def test_many_who_come_at_once_to_a_node_without_connections_find_all_in_redis(
+    database: Database, redis_server: RedisServer
+) -> None:
+    things = [thing() for _ in range(200)]
+    for each in things:
+        await write(database, each, 1)
+    async with node(database, redis_server.url) as one, node(database, redis_server.url, soft_s=0.02) as other:
+        await one.get_many(things)
+        await one.filled()
+        assert other.l2 is not None
+
+        asked = [asyncio.create_task(other.get(each)) for each in things]
+        while not all(task.done() for task in asked):
+            time.sleep(0.03)  # noqa: ASYNC251, all else that the node does
+            await asyncio.sleep(0)
+
+        assert [await task for task in asked] == [1] * len(things)
+        assert (other.loads.calls, other.l2.failures) == ([], 0)
+
+
 async def test_what_another_release_has_stored_is_not_there(pair: tuple[Node, Node], it: UUID) -> None:
     one, _ = pair
     await one.get(it)
