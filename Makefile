@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke audit race crash bench bench-write bench-cache cache-model bench-graphql lock clean
+.PHONY: help setup dev run test test-long lint format smoke audit race crash stampede bench bench-write bench-cache cache-model bench-graphql lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ race: $(BIN)/.dev ## Many clients on two servers: nothing booked twice, nothing 
 
 crash: $(BIN)/.dev ## Kill servers and PostgreSQL under writing clients: nothing lost, nothing half [KILLS=20 SEED=1]
 	@$(BIN)/python -m tests.stress.crash --kills $(or $(KILLS),20) --seed $(or $(SEED),1)
+
+stampede: $(BIN)/.dev ## Many clients on one cold key of three servers: one load [CLIENTS=500]
+	@$(BIN)/python -m tests.stress.stampede --clients $(or $(CLIENTS),500)
 
 # Node is asked for by the program itself, which says what becomes of the audit without it.
 tests/audit/node_modules/.package-lock.json: tests/audit/package-lock.json

@@ -1,4 +1,4 @@
-"""Real servers: `yotei run`, twice, on one PostgreSQL."""
+"""Real servers: `yotei run`, several times, on one PostgreSQL."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
-from tests.acceptance.processes import new_place
+from tests.acceptance.processes import Server, new_place
 from yotei.storage.embedded import EmbeddedServer
 
 # Nothing of it has to survive a crash, all the rest is as it is in life.
@@ -20,10 +20,11 @@ UNHURRIED: Final[Mapping[str, str]] = {
 
 
 class Served(NamedTuple):
-    """Servers by their ports, and the address of their database."""
+    """Servers by their ports, and the address of their database. Who kills one takes it out of `running` first."""
 
     ports: tuple[int, ...]
     url: str
+    running: dict[int, Server]
 
 
 @contextmanager
@@ -34,13 +35,14 @@ def database(options: Mapping[str, str] = UNSAFE) -> Iterator[str]:
 
 
 @contextmanager
-def servers(url: str, count: int = 2) -> Iterator[Served]:
+def servers(url: str, count: int = 2, **settings: str) -> Iterator[Served]:
     """So many server processes on one database, ready; what they wrote to their logs must tell of no traceback."""
     with ExitStack() as stack:
-        places = [stack.enter_context(new_place(**UNHURRIED, YOTEI_DATABASE_URL=url)) for _ in range(count)]
+        of_all = {**UNHURRIED, **settings, "YOTEI_DATABASE_URL": url}
+        places = [stack.enter_context(new_place(**of_all)) for _ in range(count)]
         # One after the other: the first one migrates.
-        running = [place.start().ready() for place in places]
-        yield Served(tuple(place.port for place in places), url)
-        for one in running:
+        running = {place.port: place.start().ready() for place in places}
+        yield Served(tuple(running), url, running)
+        for one in running.values():
             assert one.stop() == 0, one.err
             assert "Traceback" not in one.err, one.err
