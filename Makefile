@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke audit race crash stampede bench bench-write bench-cache cache-model bench-graphql lock clean
+.PHONY: help setup dev run test test-long lint format smoke audit race crash stampede outage bench bench-write bench-cache cache-model bench-graphql lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ crash: $(BIN)/.dev ## Kill servers and PostgreSQL under writing clients: nothing
 
 stampede: $(BIN)/.dev ## Many clients on one cold key of three servers: one load [CLIENTS=500]
 	@$(BIN)/python -m tests.stress.stampede --clients $(or $(CLIENTS),500)
+
+outage: $(BIN)/.dev ## PostgreSQL, Redis, Kafka stopped and held under three servers [PART=postgres|redis|kafka SECONDS=8]
+	@$(BIN)/python -m tests.stress.outage --part $(or $(PART),all) --seconds $(or $(SECONDS),8)
 
 # Node is asked for by the program itself, which says what becomes of the audit without it.
 tests/audit/node_modules/.package-lock.json: tests/audit/package-lock.json
