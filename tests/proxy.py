@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from yotei.storage.embedded import SOCKET_NAME
 
 CHUNK_BYTES: Final = 65_536
 # PostgreSQL, "SSL Session Encryption": eight bytes, answered by S.
@@ -116,6 +119,14 @@ async def proxy_to(
         server.close()
         await proxy.end()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def proxy_to_database(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """Before a database whose address leads to a unix socket, and its address through the proxy."""
+    parts = urlsplit(url)
+    async with proxy_to(Path(unquote(parse_qs(parts.query)["host"][0])) / SOCKET_NAME) as proxy:
+        yield proxy, f"postgresql://{parts.username}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable"
 
 
 def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:

@@ -43,7 +43,7 @@ from yotei.events import write as events_write
 from yotei.observe import log
 from yotei.settings import Settings
 from yotei.storage import idempotency, maintenance
-from yotei.storage.pool import Database, pool_size_default
+from yotei.storage.pool import ANSWER_GRACE_S, Database, pool_size_default
 from yotei.storage.tail import Tail
 
 MAINTENANCE_RETRY_S: Final = 60
@@ -183,6 +183,7 @@ async def _connected(config: Settings) -> Database:
                 life_time_s=pool.life_time_s,
                 idle_time_s=pool.idle_time_s,
                 acquire_timeout_s=pool.acquire_timeout_s,
+                answer_timeout_s=config.database.statement_timeout_ms / 1_000 + ANSWER_GRACE_S,
                 statement_cache_size=pool.statement_cache_size,
                 application_name="yotei",
             )

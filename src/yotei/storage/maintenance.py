@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from yotei.storage import statements
-from yotei.storage.pool import Database, Transaction
+from yotei.storage.pool import ANSWER_GRACE_S, Database, Transaction
 from yotei.storage.statements import Statement
 
 # Dropping a day locks the log against writers: better not now than a queue of them.
@@ -45,6 +45,7 @@ async def _take_turn(database: Database, statement: Statement, days: int) -> int
 
     async def work(transaction: Transaction) -> int | None:
         await transaction.fetchrow(_SQL["set_timeouts"], str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS))
+        transaction.answer_timeout_s = STATEMENT_TIMEOUT_MS / 1_000 + ANSWER_GRACE_S
         turn = await transaction.fetchrow(_SQL["try_maintenance_turn"], _LOCK_KEY)
         if turn is None or not turn["ours"]:
             return None

@@ -46,6 +46,10 @@ TRANSACTION_ATTEMPTS_MAX: Final = 5
 RETRY_PAUSE_S_MAX: Final = 0.05
 CONNECT_TIMEOUT_S: Final = 5.0
 RELEASE_TIMEOUT_S: Final = 5.0
+ANSWER_GRACE_S: Final = 1.0
+"""So much longer than PostgreSQL gives a statement it is waited for PostgreSQL to say so."""
+CANCELLED_S: Final = 0.1
+"""How long who was cancelled waits until PostgreSQL has given up his statement; then that goes on behind him."""
 CLOSE_TIMEOUT_S: Final = 10.0
 RETRY_AFTER_S: Final = 1
 # Upper bounds of the buckets in which durations are counted; one more bucket holds what is slower.
@@ -199,41 +203,47 @@ class _Meter:
 
 
 class Transaction:
-    """One transaction on one connection. After a Problem of a statement PostgreSQL refuses the rest of it."""
+    """One transaction on one connection. After a Problem of a statement PostgreSQL refuses the rest of it.
 
-    __slots__ = ("_connection", "_meter")
+    `answer_timeout_s` is for who has given his statements another time than they have by their role.
+    """
+
+    __slots__ = ("_connection", "_meter", "answer_timeout_s")
 
     def __init__(self, connection: "Connection", meter: _Meter) -> None:
         self._connection = connection
         self._meter = meter
+        self.answer_timeout_s: float | None = None
 
     async def fetch(self, statement: Statement, *args: object) -> list[Record]:
         with self._meter.statement(statement.name):
-            return await self._connection.fetch(statement.sql, *args)
+            return await self._connection.fetch(statement.sql, *args, timeout=self.answer_timeout_s)
 
     async def fetchrow(self, statement: Statement, *args: object) -> Record | None:
         with self._meter.statement(statement.name):
-            return await self._connection.fetchrow(statement.sql, *args)
+            return await self._connection.fetchrow(statement.sql, *args, timeout=self.answer_timeout_s)
 
     async def fetch_framed(self, statement: Statement, *args: object) -> list[Record]:
         """What belongs to the transaction itself and not to what was asked: timed, and spends nothing."""
         with self._meter.frame(statement.name):
-            return await self._connection.fetch(statement.sql, *args)
+            return await self._connection.fetch(statement.sql, *args, timeout=self.answer_timeout_s)
 
     async def execute(self, statement: Statement, *args: object) -> str:
         """The command tag, as `UPDATE 1`."""
         with self._meter.statement(statement.name):
-            return await self._connection.execute(statement.sql, *args)
+            return await self._connection.execute(statement.sql, *args, timeout=self.answer_timeout_s)
 
     async def executemany(self, statement: Statement, args: Iterable[Sequence[object]]) -> None:
         """The same statement for each of `args`, in one round trip; counted as one."""
         with self._meter.statement(statement.name):
-            await self._connection.executemany(statement.sql, args)
+            await self._connection.executemany(statement.sql, args, timeout=self.answer_timeout_s)
 
     async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         """Bulk load by binary COPY; counted as one statement, `copy.<table>`."""
         with self._meter.statement(f"copy.{table}"):
-            return await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+            return await self._connection.copy_records_to_table(
+                table, columns=columns, records=rows, timeout=self.answer_timeout_s
+            )
 
 
 class Database:
@@ -244,6 +254,7 @@ class Database:
         self._acquire_timeout_s = acquire_timeout_s
         self._meter = meter
         self._in_use = 0
+        self._giving_back: set[asyncio.Task[None]] = set()
         self._wait_count = 0
         self._wait_duration_ms = 0.0
         self.before_commit: BeforeCommit | None = None
@@ -258,11 +269,14 @@ class Database:
         life_time_s: float = 1800,
         idle_time_s: float = 600,
         acquire_timeout_s: float = 2.0,
+        answer_timeout_s: float | None = None,
         statement_cache_size: int = 200,
         application_name: str | None = None,
         greeting: Greeting | None = None,
     ) -> Self:
         """Open the pool and look at the first connection.
+
+        `answer_timeout_s` is for a server that is silent, and longer than it gives a statement itself.
 
         Raises `DatabaseNotPrepared` when the server or its role will not do, `Problem` (unavailable) when it cannot
         be reached, and what the greeting does. `application_name` is sent when the connection starts, which PgBouncer
@@ -288,6 +302,7 @@ class Database:
             max_queries=2**62,  # replaced by age, not by use
             statement_cache_size=statement_cache_size,
             timeout=CONNECT_TIMEOUT_S,
+            command_timeout=answer_timeout_s,
             connection_class=_Connection,
             init=admit,
             reset=_keep,
@@ -354,10 +369,11 @@ class Database:
                 yield transaction
                 committed = await self._about_to_commit(transaction)
                 with self._meter.frame("transaction.commit"):
-                    if await connection.execute("commit") != "COMMIT":
+                    if await connection.execute("commit", timeout=transaction.answer_timeout_s) != "COMMIT":
                         raise AssertionError("a statement of this transaction failed and the failure was swallowed")
-            except BaseException:
-                await asyncio.shield(_roll_back(connection))
+            except BaseException as error:
+                if not is_away(error):
+                    await asyncio.shield(_roll_back(connection))
                 raise
         if committed is not None:
             committed()
@@ -414,15 +430,22 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator["Connection"]:
         connection = await self._acquire()
+        is_cancelled = False
         try:
             yield connection
         except Problem as problem:
-            if problem.code is Code.UNAVAILABLE and not isinstance(problem.__cause__, asyncpg.QueryCanceledError):
+            if is_away(problem):
                 _drop(connection)  # half dead, or led to a server that may not write
+            raise
+        except asyncio.CancelledError:
+            is_cancelled = True
             raise
         finally:
             self._in_use -= 1
-            await self._release(connection)
+            if is_cancelled:
+                await self._release_behind(connection)
+            else:
+                await self._release(connection)
 
     async def _acquire(self) -> "Connection":
         waits = self._in_use >= self._pool.get_max_size()
@@ -445,6 +468,13 @@ class Database:
         except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             # The answer that it brought is good all the same.
             _drop(connection)
+
+    async def _release_behind(self, connection: Any) -> None:
+        """A server that is silent does not hear that a statement is cancelled either."""
+        task = asyncio.create_task(self._release(connection))
+        self._giving_back.add(task)
+        task.add_done_callback(self._giving_back.discard)
+        await asyncio.wait((task,), timeout=CANCELLED_S)
 
 
 async def prepare_role(
@@ -479,6 +509,16 @@ async def prepare_role(
     return bool(changes)
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether it is of a PostgreSQL that does not answer, as far as one connection can tell, and not of a statement."""
+    return (
+        isinstance(error, Problem)
+        and error.code is Code.UNAVAILABLE
+        and error.__cause__ is not None
+        and not isinstance(error.__cause__, (asyncpg.QueryCanceledError, *RETRYABLE))
+    )
+
+
 @contextmanager
 def problems() -> Generator[None]:
     """Errors of asyncpg that a caller can be told about come out of the block as Problems, others as they are."""
@@ -494,7 +534,7 @@ def problems() -> Generator[None]:
     except asyncpg.QueryCanceledError as error:
         raise _unavailable("The database took too long to answer.") from error
     except TimeoutError as error:
-        raise _unavailable("The database has no connection to spare.") from error
+        raise _unavailable("The database does not answer, or has no connection to spare.") from error
     except UNREACHABLE as error:
         raise _unavailable("The database cannot be reached; try again.") from error
     except asyncpg.InterfaceError as error:

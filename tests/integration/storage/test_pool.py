@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import Budget, PostgresFactory
+from tests.proxy import proxy_to_database
 from yotei.errors import Code, Problem
 from yotei.observe.budget import BudgetExceeded, open_ledger
 from yotei.storage.pool import (
@@ -254,6 +255,56 @@ async def test_a_cancelled_transaction_is_rolled_back_and_its_connection_is_used
             await caller
 
         assert await database.fetch(sql("select id from users")) == []
+
+
+async def test_a_server_that_is_silent_is_given_up_and_its_connection_with_it(database_url: str) -> None:
+    async with (
+        proxy_to_database(database_url) as (proxy, url),
+        await Database.connect(url, size_max=1, answer_timeout_s=1.0) as database,
+    ):
+        first = await database.fetchrow(PID)
+        proxy.hold()
+        with pytest.raises(Problem) as silent:
+            await database.fetch(ONE)
+        with pytest.raises(Problem):
+            async with database.transaction():
+                pass
+        proxy.heal()
+        second = await database.fetchrow(PID)
+
+    assert (silent.value.code, silent.value.retry_after_s) == (Code.UNAVAILABLE, 1)
+    assert first is not None and second is not None
+    assert first["pid"] != second["pid"]
+
+
+async def test_who_gives_his_statements_more_time_is_waited_for(database_url: str) -> None:
+    slow = sql("select pg_sleep(0.5), 1 as one")
+    async with await Database.connect(database_url, size_max=1, answer_timeout_s=0.1) as database:
+        with pytest.raises(Problem):
+            await database.fetch(slow)
+        async with database.transaction() as transaction:
+            transaction.answer_timeout_s = 30.0
+
+            rows = await transaction.fetch(slow)
+
+    assert rows[0]["one"] == 1
+
+
+async def test_who_is_cancelled_does_not_wait_for_a_server_that_is_silent(database_url: str) -> None:
+    async with proxy_to_database(database_url) as (proxy, url):
+        async with await Database.connect(url, size_max=1) as database:
+            proxy.hold()
+            caller = asyncio.create_task(database.fetch(ONE))
+            await asyncio.sleep(0.05)
+
+            caller.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+
+            assert len(database._giving_back) == 1
+            proxy.heal()
+            assert (await database.fetch(ONE))[0]["one"] == 1
+        assert not database._giving_back
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_when_to_come_back(database_url: str) -> None:
