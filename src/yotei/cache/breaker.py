@@ -4,7 +4,8 @@
 class Breaker:
     """Opens after `failures_max` failures in a row, for `open_s`; then one call is let through to try.
 
-    The first success closes it. Times are of one monotonic clock.
+    One that fails opens it again, for `open_s` from then on. The first success closes it. Times are of one monotonic
+    clock.
     """
 
     __slots__ = ("_failures", "_opened_s", "failures_max", "open_s")
@@ -33,5 +34,5 @@ class Breaker:
 
     def failed(self, now_s: float) -> None:
         self._failures += 1
-        if self._failures == self.failures_max:
+        if self._failures >= self.failures_max:
             self._opened_s = now_s

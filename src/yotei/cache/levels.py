@@ -469,6 +469,9 @@ class Cache:
                 left.pop(name, None)
                 land(name, arrival)
 
+            if self._tail.is_away and not self._tail.holds(self._now_s()):
+                # Nobody vouches for it, and to try would only make everybody wait.
+                await self._land_stale(list(left.values()), landed, _away())
             try:
                 await self._from_l2(list(left.values()), landed)
                 await self._share(list(left.values()), load, landed, from_primary=from_primary)
@@ -632,6 +635,8 @@ class Cache:
         values: list[tuple[Key, Value, bytes]] = []
         epoch, turn = tail.epoch, tail.turn
         try:
+            if tail.is_away or not self._breaker.lets(self._now_s()):
+                raise _away()
             async with self._load_turn():
                 loaded_s, loaded_at_s = self._now_s(), self._wall_s()
                 loaded = await self._loaded(keys, load, from_primary or not tail.holds(loaded_s))
@@ -655,8 +660,6 @@ class Cache:
             self._enqueue(_Filling(epoch, values, claimed))
 
     async def _loaded(self, keys: list[Key], load: Load, from_primary: bool) -> Loaded:
-        if not self._breaker.lets(self._now_s()):
-            raise Problem(Code.UNAVAILABLE, "The database did not answer; try again.", retry_after_s=RETRY_AFTER_S)
         try:
             async with asyncio.timeout(self._load_s):
                 loaded = await load(keys, from_primary)
@@ -715,3 +718,7 @@ class Cache:
                 key = next(key for key in left if key.name == name)
                 if arrived is not None and self._is_usable(key, arrived, tail.turn):
                     land(name, _Arrival(there.value, arrived, tail.turn, failure=failure))
+
+
+def _away() -> Problem:
+    return Problem(Code.UNAVAILABLE, "The database does not answer; try again.", retry_after_s=RETRY_AFTER_S)

@@ -31,7 +31,7 @@ from yotei.storage.change_log import (
     position_now,
     read_since,
 )
-from yotei.storage.pool import Source
+from yotei.storage.pool import Source, is_away
 
 ALL: Final = "*"
 """As a name of what a change purges: everything."""
@@ -44,6 +44,8 @@ PAGES_MAX: Final = 1_000
 PAGE_CHANGES_MAX: Final = 5_000
 POLL_GAP_S_MIN: Final = 0.005
 """Polls of one node are at least this far apart, however many hints come."""
+ANSWER_SHARE: Final = 0.5
+"""Of the lease: how long one question of a poll may take. PostgreSQL is known to be silent before the lease is over."""
 NOWHERE: Final = Snapshot(1, 1)
 
 Purges = Callable[[Change], Iterable[str]]
@@ -82,6 +84,8 @@ class Tail:
         self.turn = 0
         """Counts epochs as this node saw them: what was begun in another one is not kept."""
         self.lease = Lease(lease_s)
+        self.is_away = False
+        """Whether PostgreSQL did not answer the last poll: it is asked all the time, so nobody else has to find out."""
         self.floors = self._floors_from(NOWHERE)
         self.on_purges: Callable[[Sequence[Purge]], None] = lambda purges: None
         self.on_epoch: Callable[[], None] = lambda: None
@@ -98,18 +102,16 @@ class Tail:
             self._woken.clear()
             waiting, self._waiting = self._waiting, []
             try:
-                async with asyncio.timeout(self.lease.lease_s):
-                    await self.poll()
+                await self.poll()
             except Exception as error:
                 self._note_failure(error)
-                _settle(
-                    waiting, Problem(Code.UNAVAILABLE, "The change log cannot be read; try again.", retry_after_s=1)
-                )
+                _settle(waiting, _unread())
             except asyncio.CancelledError:
                 _settle(waiting, asyncio.CancelledError())
                 raise
             else:
                 self._is_failing = False
+                self.is_away = False
                 _settle(waiting, None)
             await asyncio.sleep(POLL_GAP_S_MIN)
             # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the wake-up.
@@ -122,11 +124,18 @@ class Tail:
         self._woken.set()
 
     async def caught_up(self) -> None:
-        """Wait for a poll that begins from now on. Problem `unavailable` when it fails; needs `run`."""
+        """Wait for a poll that begins from now on. Problem `unavailable` when it fails, or is not to be waited for:
+        PostgreSQL is silent, or has so much to tell that a lease would end meanwhile. Needs `run`."""
+        if self.is_away:
+            raise _unread()
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         self.wake()
-        await waiting
+        try:
+            async with asyncio.timeout(self.lease.lease_s):
+                await waiting
+        except TimeoutError as error:
+            raise _unread() from error
 
     async def reach(self, token: Token) -> None:
         """Know at least as much as who was given this token has seen.
@@ -180,8 +189,11 @@ class Tail:
         for _ in range(START_ATTEMPTS_MAX):
             started_s = self._now_s()
             # The epoch is asked before the position: a crash in between shows as another one.
-            epoch = _epoch(await self._page(await position_now(self._source)))
-            position = await position_at(self._source, datetime.now(UTC) - timedelta(seconds=self._window_s))
+            async with self._in_time():
+                now = await position_now(self._source)
+            epoch = _epoch(await self._page(now))
+            async with self._in_time():
+                position = await position_at(self._source, datetime.now(UTC) - timedelta(seconds=self._window_s))
             self._enter(epoch, position)
             with suppress(PositionForgotten):
                 await self._read(position, started_s)
@@ -220,22 +232,31 @@ class Tail:
             self.on_purges(purges)
 
     async def _page(self, position: Position) -> Page:
-        return await read_since(
-            self._source,
-            position,
-            now=datetime.now(UTC),
-            transaction_max_s=self._transaction_max_s,
-            limit=PAGE_CHANGES_MAX,
-        )
+        async with self._in_time():
+            return await read_since(
+                self._source,
+                position,
+                now=datetime.now(UTC),
+                transaction_max_s=self._transaction_max_s,
+                limit=PAGE_CHANGES_MAX,
+            )
+
+    def _in_time(self) -> asyncio.Timeout:
+        return asyncio.timeout(self.lease.lease_s * ANSWER_SHARE)
 
     def _floors_from(self, start: Snapshot) -> Floors:
         return Floors(start, now_s=self._now_s(), names_max=self._floors_max, window_s=self._window_s)
 
     def _note_failure(self, error: Exception) -> None:
         self.polls_failed += 1
+        self.is_away = isinstance(error, TimeoutError) or is_away(error)
         if not self._is_failing:
             self._is_failing = True
             _log.warning("tail_poll_failed", error=type(error).__name__)
+
+
+def _unread() -> Problem:
+    return Problem(Code.UNAVAILABLE, "The change log cannot be read; try again.", retry_after_s=1)
 
 
 def _epoch(page: Page) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import Budget
 from tests.integration.cache.nodes import LOG, NUMBERS, key_of, name_of, node, sql, thing, write
+from tests.proxy import proxy_to_database
 from yotei.cache.key import Family
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
@@ -226,6 +227,41 @@ async def test_with_postgresql_down_old_values_are_served_and_marked_but_never_w
         one.clock.ahead_s = 120.0
         reading = one.cache.reading()
         assert await one.get_many([it], reading) == [1]
+        assert reading.stale_age_s is None
+
+
+async def test_while_postgresql_is_silent_nobody_waits_for_it_but_the_poll(
+    database: Database, database_url: str
+) -> None:
+    it, never_read = thing(), thing()
+    await write(database, it, 1)
+    async with (
+        proxy_to_database(database_url) as (proxy, url),
+        await Database.connect(url) as silent,
+        node(silent, running=True, lease_s=0.5) as one,
+    ):
+        await one.get(it)
+        token = Token(one.tail.epoch, one.tail.floors.base)
+        proxy.hold()
+        while not one.tail.is_away or one.tail.holds(one.clock.now_s()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        loads = len(one.loads.calls)
+        reading = one.cache.reading()
+
+        assert await one.get_many([it], reading) == [1]
+        assert reading.stale_age_s is not None
+        for refused in (one.get(never_read), one.get(it, token), one.tail.caught_up()):
+            with pytest.raises(Problem) as problem:
+                await refused
+            assert problem.value.code is Code.UNAVAILABLE
+        assert len(one.loads.calls) == loads
+
+        await write(database, it, 2)
+        proxy.heal()
+        while one.tail.is_away:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        reading = one.cache.reading()
+        assert await one.get_many([it], reading) == [2]
         assert reading.stale_age_s is None
 
 

@@ -175,6 +175,16 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_try() -> None:
     assert breaker.lets(1.0)
 
 
+def test_a_try_that_fails_late_opens_the_breaker_from_then_on() -> None:
+    breaker = Breaker(failures_max=1, open_s=1.0)
+    breaker.failed(0.0)
+    assert breaker.lets(1.0)
+
+    breaker.failed(10.0)
+
+    assert [breaker.is_open(10.5), breaker.lets(10.5), breaker.lets(11.0)] == [True, False, True]
+
+
 @pytest.mark.parametrize(
     "url", ["http://host", "redis+sentinel://host:26379", "redis+other://host", "", "rediss+x://h"]
 )
