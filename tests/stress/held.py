@@ -40,7 +40,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 class Outage(msgspec.Struct, frozen=True):
     """`name` began to go at `going_s` and was gone from `gone_s` on; it began to come back at `coming_s`, was back at
-    `here_s`, and all nodes were as ever at `over_s`. `refuses`: writes are refused meanwhile, and what is read is old."""
+    `here_s`, and all nodes were as ever at `over_s`. `refuses`: writes are refused meanwhile, what is read is old."""
 
     name: str
     refuses: bool
