@@ -17,16 +17,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from tests.acceptance.processes import children
+from tests.integration.rows import an_event
 from tests.kafka_server import KafkaServer
 from tests.redis_server import RedisServer
 from tests.stress import held, servers, world
@@ -36,6 +39,7 @@ from tests.stress.wire import Answer, NoAnswer, Wire
 from tests.stress.world import Person, World
 from yotei.storage import statements
 from yotei.storage.embedded import EmbeddedServer
+from yotei.storage.pool import Database
 
 SERVERS: Final = 3
 SECONDS: Final = 8.0
@@ -55,6 +59,8 @@ LEASE_MS: Final = 2_000
 LOADS_MAX: Final = 3
 LOOK_EVERY_S: Final = 0.02
 PATIENCE_S: Final = 60.0
+DAY: Final = datetime(2027, 3, 10, tzinfo=UTC)
+WEEK: Final = urlencode({"start": DAY.isoformat(), "end": (DAY + timedelta(days=7)).isoformat()})
 LOAD: Final = statements.load("yotei.users")["load_users"]
 LOCK: Final = "lock table users in access exclusive mode"
 LOADING: Final = """
@@ -126,9 +132,9 @@ _SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What is read of a person, a calendar, a room."""
+    """What is read of a person, a calendar, a room; lists have no name."""
 
-    name: str
+    name: str = ""
 
 
 _told: Final = msgspec.json.Decoder(Told)
@@ -233,7 +239,9 @@ def path_of(person: Person) -> str:
 class _Drill:
     """A part that goes away and comes back under traffic."""
 
-    def __init__(self, served: Served, place: World, part: Part, seconds: float, lease_s: float) -> None:
+    def __init__(
+        self, served: Served, place: World, events: Sequence[UUID], part: Part, seconds: float, lease_s: float
+    ) -> None:
         people = list(place.people)
         readers, writers = people[:READERS], people[READERS : READERS + WRITERS]
         self._probe, *self._known = people[READERS + WRITERS : READERS + WRITERS + KNOWN]
@@ -246,6 +254,8 @@ class _Drill:
         self._warm = [
             *(path_of(one) for one in self._known),
             *(f"/api/calendars/{one}" for one in place.calendars),
+            *(f"/api/calendars/{one}/events?{WEEK}" for one in place.calendars),
+            *(f"/api/events/{one}" for one in events),
             *(f"/api/resources/{one.id}" for one in place.rooms),
         ]
         self._traffic = _Traffic(served.ports, readers, writers, self._warm)
@@ -333,7 +343,9 @@ async def drill(served: Served, part: Part, *, seconds: float, lease_ms: int = L
     """Every fault of the part, each for so long, on an empty migrated database."""
     people = READERS + WRITERS + KNOWN + COLD * len(part.faults)
     place = await world.make(served.url, people=people, calendars=4, rooms=4, seed=1, now=datetime.now(UTC))
-    one = _Drill(served, place, part, seconds, lease_ms / 1_000)
+    async with await Database.connect(served.url, size_min=1, size_max=1) as database:
+        events = [await an_event(database, each, place.people[0].id, DAY) for each in place.calendars]
+    one = _Drill(served, place, events, part, seconds, lease_ms / 1_000)
     evidence = await one.run()
     wrong = held.faults(evidence)
     loads_max = LOADS_MAX * len(served.ports)

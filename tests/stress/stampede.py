@@ -1,4 +1,4 @@
-"""`make stampede`: many clients want the same thing, which is in no cache, from three servers at once.
+"""`make stampede`: many clients want the same month, which is in no cache, from three servers at once.
 
     python -m tests.stress.stampede --clients 500
 
@@ -14,14 +14,17 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from tests.integration.rows import an_event
 from tests.model import refreshes
 from tests.redis_server import RedisServer
 from tests.stress import servers, world
@@ -29,6 +32,7 @@ from tests.stress.servers import Served
 from tests.stress.wire import Answer, NoAnswer, Wire
 from tests.stress.world import Person
 from yotei.storage import statements
+from yotei.storage.pool import Database
 
 CLIENTS: Final = 500
 SERVERS: Final = 3
@@ -37,8 +41,12 @@ HELD_S: Final = 0.5
 PATIENCE_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.01
 
-LOAD: Final = statements.load("yotei.users")["load_users"]
-LOCK: Final = "lock table users in access exclusive mode"
+WARM: Final = datetime(2027, 3, 10, tzinfo=UTC)
+COLD: Final = datetime(2027, 5, 10, tzinfo=UTC)
+"""Each in the middle of its month, so that a week from then on is one unit."""
+EVENTS: Final = 20
+LOAD: Final = statements.load("yotei.events")["load_units"]
+LOCK: Final = "lock table events in access exclusive mode"
 WAITING: Final = """
 select pid from pg_stat_activity
 where wait_event_type = 'Lock' and datname = current_database() and starts_with(query, left($1, 900))
@@ -134,21 +142,20 @@ class _Client:
 
 
 async def stampede(served: Served, clients: int, *, kill: bool, held_s: float = HELD_S) -> Scene:
-    """All of them at once, on one person whom nobody has read; the servers have a Redis."""
+    """All of them at once, on a month of a calendar that nobody has read; the servers have a Redis."""
     looking, holding = [await asyncpg.connect(served.url) for _ in range(2)]
     try:
         witness = _Witness(looking, holding)
         await witness.find()
-        place = await world.make(served.url, people=clients + 1, calendars=0, rooms=0, seed=1, now=datetime.now(UTC))
-        *askers, wanted = place.people
+        people, calendar_id = await _fill(served.url, clients)
         ports = list(served.running)
-        at_work = [_Client(one, ports[n % len(ports) :] + ports[: n % len(ports)]) for n, one in enumerate(askers)]
-        # Who is asking is no longer a question when it begins.
+        at_work = [_Client(one, ports[n % len(ports) :] + ports[: n % len(ports)]) for n, one in enumerate(people)]
+        # Who is asking, and whether they may, is no longer a question when it begins.
         for one in at_work:
-            await one.ask("/api/users/me")
+            await one.ask(_week(calendar_id, WARM))
         loads_before = await witness.loads()
         await witness.hold()
-        path = f"/api/users/{wanted.id}"
+        path = _week(calendar_id, COLD)
         first = asyncio.create_task(at_work[0].ask(path))
         await witness.loading(1)
         others = [asyncio.create_task(one.ask(path)) for one in at_work[1:]]
@@ -163,6 +170,21 @@ async def stampede(served: Served, clients: int, *, kill: bool, held_s: float = 
         await looking.close()
         await holding.close()
     return Scene(clients, Counter(one.status for one in answers), len({one.body for one in answers}), int(kill), loads)
+
+
+async def _fill(url: str, clients: int) -> tuple[Sequence[Person], UUID]:
+    """People who share a calendar with some events."""
+    place = await world.make(url, people=clients, calendars=1, rooms=0, seed=1, now=datetime.now(UTC))
+    (calendar_id,) = place.calendars
+    async with await Database.connect(url, size_min=1, size_max=1) as database:
+        for n in range(EVENTS):
+            await an_event(database, calendar_id, place.people[0].id, COLD + timedelta(hours=n))
+    return place.people, calendar_id
+
+
+def _week(calendar_id: UUID, start: datetime) -> str:
+    asked = urlencode({"start": start.isoformat(), "end": (start + timedelta(days=7)).isoformat()})
+    return f"/api/calendars/{calendar_id}/events?{asked}"
 
 
 async def _kill_who_loads(served: Served, witness: _Witness, port: int, held_s: float) -> int:
