@@ -114,7 +114,12 @@ class DatabaseSettings(Section, frozen=True):
     data_dir: Annotated[str, Meta(description="Folder of the embedded PostgreSQL; made when missing.")] = ".data"
     migrate_on_start: Annotated[bool, Meta(description="Apply migrations before serving.")] = True
     statement_timeout_ms: Annotated[
-        int, Meta(ge=100, le=600_000, description="PostgreSQL ends a statement after this time.")
+        int,
+        Meta(
+            ge=100,
+            le=600_000,
+            description="PostgreSQL ends a statement after this time; a second later it is held for silent.",
+        ),
     ] = 5_000
     idle_in_transaction_timeout_ms: Annotated[
         int, Meta(ge=1_000, le=600_000, description="PostgreSQL ends a transaction that waits for us this long.")
