@@ -184,7 +184,7 @@ def test_a_killed_worker_comes_back(place: Place) -> None:
 def test_without_postgres_requests_get_a_503_problem_until_it_was_started_again(place: Place) -> None:
     server = place.start().ready()
     token = place.admin_token()
-    me, url = f"{place.base}/api/users/me", f"{place.base}/api/users/me/agenda"
+    me, url = f"{place.base}/api/users/me", f"{place.base}/api/users"
     assert status(me, bearer(token)) == status(url, bearer(token)) == 200
 
     server.send(signal.SIGSTOP)  # so that it cannot be faster than our request
