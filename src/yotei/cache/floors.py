@@ -118,6 +118,14 @@ class Floors:
             floors = (*floors, *self._by_name[group])
         return usable(snapshot, floors, self.base)
 
+    def usable_by_all(self, snapshot: Snapshot, names: frozenset[str]) -> bool:
+        """The same of many names of keys and groups, whose values were all read under that snapshot."""
+        if self._is_blind or not covers(snapshot, self.base):
+            return False
+        if self._by_name.keys().isdisjoint(names):
+            return True
+        return all(usable(snapshot, self._by_name.get(name, ()), self.base) for name in names)
+
     def vouched(self, snapshot: Snapshot) -> Snapshot:
         """How far a value that was found usable is known to be complete: at least as far as `known`."""
         return self.known if covers(self.known, snapshot) else snapshot

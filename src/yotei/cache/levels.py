@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -69,6 +70,7 @@ class Reading:
     __slots__ = (
         "began_s",
         "brought",
+        "held_until",
         "hits_l1",
         "hits_l2",
         "loads",
@@ -93,6 +95,8 @@ class Reading:
         self.hits_l1 = 0
         self.hits_l2 = 0
         self.loads = 0
+        self.held_until: datetime | None = None
+        """When time alone makes another answer of it; None: never."""
         self.stale_age_s: float | None = None
         """Age of the oldest value that was served although nobody vouches for it; None: there was none."""
 

@@ -9,6 +9,7 @@ asked itself. A load is one statement, whichever source it is given.
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from asyncpg import Record
@@ -32,6 +33,14 @@ _current: ContextVar[Reading | None] = ContextVar("reading", default=None)
 def current_reading() -> Reading | None:
     """Of the request that is being answered."""
     return _current.get()
+
+
+def hold_until(moment: datetime) -> None:
+    """What is being answered is another answer from that moment on, whatever is written: a default that is "now", a
+    token that ends."""
+    reading = _current.get()
+    if reading is not None and (reading.held_until is None or moment < reading.held_until):
+        reading.held_until = moment
 
 
 @contextmanager

@@ -5,7 +5,7 @@ faster than they are read together.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 from operator import attrgetter
@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from yotei.cache.key import Key, UnitLoad
-from yotei.cache.reads import Reads
+from yotei.cache.reads import Reads, hold_until
 from yotei.calendars import keys as calendars
 from yotei.calendars.calendar import Role
 from yotei.calendars.keys import Memberships, Summary
@@ -33,6 +33,8 @@ MONTHS_MAX: Final = 400
 """Months, times calendars, that one answer is put together from."""
 ROWS_MAX: Final = 2_000
 """Rows that one answer is put together from."""
+
+NO_TIME: Final = timedelta(0)
 
 Span = tuple[datetime, datetime, datetime, datetime]
 """Start and end of what can be in a window, as instants and as wall clock."""
@@ -142,6 +144,7 @@ async def by_ids(
         summaries: list[Summary | None] = await reads.get_many(list(map(calendars.summary, of)), rows.load_units)
         there = {one.id for one in summaries if one is not None}
         parts = [_Part(one.row, one.row.holds, one.people) for one in events if one.row.calendar_id in there]
+        _hold(parts, span)
         return await _selected(reads, viewer_id, roles, set(), parts, span, besides)
 
     return await reads.consistently(work)
@@ -303,6 +306,20 @@ def _held(part: _Part, first: datetime, last: datetime) -> Sequence[Hold]:
         return part.holds
     since = first - (part.row.end_time - part.row.start_time)
     return [one for one in part.holds if one.recurrence_id is None or since <= one.recurrence_id < last]
+
+
+def _hold(parts: Iterable[_Part], span: Span) -> None:
+    """What is shown of a series while the time for which it is shown goes on: until a booking comes in or goes out."""
+    first, last = _reach(span)
+    for part in parts:
+        if not part.row.recurs:
+            continue
+        takes = part.row.end_time - part.row.start_time
+        for one in part.holds:
+            if one.recurrence_id is not None:
+                for left in (one.recurrence_id + takes - first, one.recurrence_id - last):
+                    if left >= NO_TIME:
+                        hold_until(span[0] + left)
 
 
 def _bookings(holds: Iterable[Hold], known: Mapping[UUID, Known | None]) -> tuple[Booking, ...]:

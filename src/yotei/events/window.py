@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from yotei.cache.reads import hold_until
 from yotei.errors import Code, invalid
 
 YEAR_FIRST: Final = 1600
@@ -48,6 +49,7 @@ def window(
     if start is None and end is None:
         start = now.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
         end = _next_month(start)
+        hold_until(end)
     start = instant(start, zone, f"{where}.start") if start else None
     end = instant(end, zone, f"{where}.end") if end else None
     if start is None:

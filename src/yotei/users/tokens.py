@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from yotei.cache.key import Key, Loaded
-from yotei.cache.reads import Reads
+from yotei.cache.reads import Reads, hold_until
 from yotei.errors import Code, Problem, invalid, not_found
 from yotei.storage.ids import uuid7
 from yotei.storage.pool import Database, Source
@@ -128,6 +128,8 @@ async def _found(
         or (credential.expires_at is not None and credential.expires_at <= now)
     ):
         return None
+    if credential.expires_at is not None:
+        hold_until(credential.expires_at)
     owner = await _active(reads, credential.user_id)
     if owner is None:
         return None
