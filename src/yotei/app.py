@@ -23,7 +23,7 @@ from litestar.types import ASGIApp
 
 from yotei import settings
 from yotei.api import auth, description
-from yotei.api.edge import edge
+from yotei.api.edge import TOKEN, edge
 from yotei.api.graphql import door as graphql
 from yotei.api.graphql.operations import Operations
 from yotei.api.graphql.streams import Streams
@@ -34,6 +34,7 @@ from yotei.api.pages import door as pages
 from yotei.api.problems import answer_problem
 from yotei.api.proxies import behind_proxies
 from yotei.api.rate import Buckets, rate_limited
+from yotei.api.rendered import rendered
 from yotei.api.rest import batch, calendars, changes, events, history, resources, scheduling, search, tokens, users
 from yotei.api.strict import strict
 from yotei.api.writing import KEY, REPLAYED, provide_writing
@@ -74,17 +75,16 @@ def build(config: Settings, *, alone: bool = False) -> ASGIApp:
     log.configure(format=config.log.format, level=config.log.level)
     routed = doors(config, alone=alone)
     limits = config.limits
-    app = rate_limited(
-        edge(with_head(routed), routed.state),
-        requests=Buckets(rate_per_s=limits.rate_per_s, burst=limits.rate_burst),
-        refusals=Buckets(rate_per_s=limits.refused_per_s, burst=limits.refused_burst),
-    )
+    requests = Buckets(rate_per_s=limits.rate_per_s, burst=limits.rate_burst)
+    refusals = Buckets(rate_per_s=limits.refused_per_s, burst=limits.refused_burst)
+    app = rate_limited(with_head(edge(routed, routed.state)), requests=requests, refusals=refusals)
     app = observed(
         app,
         statements_max=limits.statements_max,
         write_statements_max=limits.write_statements_max,
         strict=limits.strict_statements,
     )
+    app = rendered(app, routed.state, requests=requests, refusals=refusals)
     return behind_proxies(app, config.server.trusted_proxies)
 
 
@@ -121,8 +121,26 @@ def doors(config: Settings, *, alone: bool = False) -> Litestar:
         cors_config=CORSConfig(
             allow_origins=origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", "If-Match", KEY, auth.ON_BEHALF_OF],
-            expose_headers=["ETag", "Location", REPLAYED, "Server-Timing", "Retry-After", "X-Request-Id"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "If-None-Match",
+                "If-Match",
+                KEY,
+                TOKEN,
+                auth.ON_BEHALF_OF,
+            ],
+            expose_headers=[
+                "ETag",
+                "Location",
+                REPLAYED,
+                "Server-Timing",
+                "Retry-After",
+                "X-Request-Id",
+                TOKEN,
+                "Cache-Status",
+                "Age",
+            ],
         )
         if origins
         else None,
@@ -159,6 +177,7 @@ def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextMana
             if caching is not None:
                 await caching.close()
             await database.close()
+            log.flush()
 
     return storage  # type: ignore[return-value]
 

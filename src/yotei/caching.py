@@ -11,6 +11,7 @@ from yotei.bus.bus import Bus
 from yotei.bus.hint import Hint
 from yotei.bus.transport import transport
 from yotei.cache import lease, redis_client
+from yotei.cache.composites import Composites
 from yotei.cache.key import Family
 from yotei.cache.l1 import L1
 from yotei.cache.l2 import L2
@@ -93,10 +94,21 @@ class Caching:
                 soft_s=redis.soft_ms / 1_000,
                 connections_max=redis.connections_max,
             )
+        l1 = L1(entries_max=entries_max, bytes_max=settings.l1_bytes_max) if entries_max else None
+        self.rendered: Composites | None = None
+        """Answers as they were sent."""
+        if l1 is not None and settings.rendered_bytes_max:
+            self.rendered = Composites(
+                self.tail,
+                l1,
+                bytes_max=settings.rendered_bytes_max,
+                ttl_s=settings.rendered_ttl_s,
+                stale_max_s=settings.stale_max_s,
+            )
         self.cache = Cache(
             self.tail,
             families(settings),
-            l1=L1(entries_max=entries_max, bytes_max=settings.l1_bytes_max) if entries_max else None,
+            l1=l1,
             l2=self.l2,
             loads_max=settings.loads_max or max(1, database.pool_stats().size_max - 1),
             load_wait_s=settings.load_wait_s,

@@ -386,6 +386,19 @@ class CacheSettings(Section, frozen=True):
         ),
     ] = 3_600
 
+    rendered_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=68_719_476_736,
+            description="Memory of a worker for answers as they were sent; 0: none, as without values in process.",
+        ),
+    ] = 67_108_864
+    rendered_ttl_s: Annotated[
+        int,
+        Meta(ge=1, le=3_600, description="An answer is made of its values anew after this time, changed or not."),
+    ] = 60
+
     def ttl_s(self, family: str) -> int:
         """Of one family, by setting or by profile."""
         own: int | None = getattr(self, f"ttl_{family}_s")

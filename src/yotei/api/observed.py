@@ -3,18 +3,20 @@
 Server-Timing: db;dur=1.24;desc="2 statements", total;dur=3.10        (W3C Server-Timing)
 """
 
+import random
 import re
 import time
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from yotei.observe import budget
+from yotei.observe.log import request_answered
 
 REQUEST_ID: Final = b"x-request-id"
+SERVER_TIMING: Final = b"server-timing"
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
@@ -32,7 +34,7 @@ def observed(app: ASGIApp, *, statements_max: int, write_statements_max: int, st
             await app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(scope)
+        request_id = request_id_of(_given(scope))
         # Servers need not give a state (ASGI 3.0).
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
@@ -44,13 +46,9 @@ def observed(app: ASGIApp, *, statements_max: int, write_statements_max: int, st
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                total_ms = (time.perf_counter() - started) * 1_000
-                plural = "" if ledger.statements == 1 else "s"
-                spent = f'db;dur={ledger.elapsed_ms:.2f};desc="{ledger.statements} statement{plural}"'
-                timing = f"{spent}, total;dur={total_ms:.2f}"
                 message["headers"] = [
                     *message["headers"],
-                    (b"server-timing", timing.encode()),
+                    (SERVER_TIMING, timing(ledger.statements, ledger.elapsed_ms, _since_ms(started))),
                     (REQUEST_ID, request_id.encode()),
                 ]
             await send(message)
@@ -62,14 +60,14 @@ def observed(app: ASGIApp, *, statements_max: int, write_statements_max: int, st
             try:
                 await app(scope, receive, send_timed)
             finally:
-                log.info(
-                    "request_answered",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    statements=ledger.statements,
-                    db_ms=round(ledger.elapsed_ms, 2),
-                    elapsed_ms=round((time.perf_counter() - started) * 1_000, 2),
+                request_answered(
+                    request_id,
+                    scope["method"],
+                    scope["path"],
+                    status,
+                    ledger.statements,
+                    ledger.elapsed_ms,
+                    _since_ms(started),
                 )
                 if ledger.statements > (ledger.expected_max or 0):
                     log.warning("statement_budget_exceeded", spent=[one.name for one in ledger.spent])
@@ -77,22 +75,34 @@ def observed(app: ASGIApp, *, statements_max: int, write_statements_max: int, st
     return observe
 
 
+def request_id_of(given: bytes | None) -> str:
+    """The caller's own id where it is a harmless one, so that logs of both sides can be joined."""
+    if given is not None and _GIVEN_ID.fullmatch(given):
+        return given.decode()
+    return f"{random.getrandbits(128):032x}"
+
+
+def timing(statements: int, db_ms: float, total_ms: float) -> bytes:
+    """The value of `Server-Timing`."""
+    plural = "" if statements == 1 else "s"
+    return f'db;dur={db_ms:.2f};desc="{statements} statement{plural}", total;dur={total_ms:.2f}'.encode()
+
+
 async def _observe_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """A socket has an id and a line too; what it sends statements for, it counts itself."""
     started = time.perf_counter()
-    request_id = _request_id(scope)
+    request_id = request_id_of(_given(scope))
     scope.setdefault("state", {})["request_id"] = request_id
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         try:
             await app(scope, receive, send)
         finally:
-            elapsed_ms = round((time.perf_counter() - started) * 1_000, 2)
-            log.info("socket_served", path=scope["path"], elapsed_ms=elapsed_ms)
+            log.info("socket_served", path=scope["path"], elapsed_ms=round(_since_ms(started), 2))
 
 
-def _request_id(scope: Scope) -> str:
-    """The caller's own id where it is a harmless one, so that logs of both sides can be joined."""
-    for name, value in scope["headers"]:
-        if name == REQUEST_ID and _GIVEN_ID.fullmatch(value):
-            return str(value.decode())
-    return uuid4().hex
+def _given(scope: Scope) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == REQUEST_ID), None)
+
+
+def _since_ms(started: float) -> float:
+    return (time.perf_counter() - started) * 1_000

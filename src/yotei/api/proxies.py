@@ -19,9 +19,11 @@ _WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
 def behind_proxies(app: ASGIApp, trusted: Sequence[str]) -> ASGIApp:
     """Take address and scheme of the client from the nearest proxy that is not one of ours."""
     networks = [ipaddress.ip_network(one) for one in trusted]
+    if not networks:
+        return app
 
     async def rewrite(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and networks and _is_trusted(scope.get("client"), networks):
+        if scope["type"] in ("http", "websocket") and _is_trusted(scope.get("client"), networks):
             # Lines of one name are one list (RFC 9110, section 5.3): each proxy may add a line or lengthen the last.
             lines = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
             chain = [one.strip() for line in lines for one in line.split(",") if one.strip()]

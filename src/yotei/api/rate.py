@@ -39,6 +39,8 @@ class Buckets:
 
     def wait_s(self, caller: bytes) -> float:
         """Seconds until there is a request left; takes nothing."""
+        if caller not in self._left:
+            return 0.0
         return self._wait_s(self._level(caller, self._clock()))
 
     def take(self, caller: bytes) -> float:
@@ -46,8 +48,8 @@ class Buckets:
         now = self._clock()
         left = self._level(caller, now)
         wait_s = self._wait_s(left)
-        self._left.pop(caller, None)
         self._left[caller] = (left - 1 if wait_s == 0 else left, now)
+        self._left.move_to_end(caller)
         if len(self._left) > BUCKETS_MAX:
             self._left.popitem(last=False)
         return wait_s
@@ -68,7 +70,7 @@ def rate_limited(app: ASGIApp, requests: Buckets, refusals: Buckets) -> ASGIApp:
     """
 
     async def limit_socket(scope: Scope, receive: Receive, send: Send) -> None:
-        address = _address(scope)
+        address = address_of(scope)
         caller = _token(scope) or address
         is_over = False
 
@@ -100,7 +102,7 @@ def rate_limited(app: ASGIApp, requests: Buckets, refusals: Buckets) -> ASGIApp:
         if scope["type"] != ScopeType.HTTP or scope["path"] in OPEN_PATHS:
             await app(scope, receive, send)
             return
-        address = _address(scope)
+        address = address_of(scope)
 
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == Code.UNAUTHORIZED.status:
@@ -120,17 +122,21 @@ def rate_limited(app: ASGIApp, requests: Buckets, refusals: Buckets) -> ASGIApp:
     return limit
 
 
-def _token(scope: Scope) -> bytes | None:
-    """Never the token itself: what is remembered here may be dumped."""
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            try:
-                return blake2b(bearer(value.decode("latin-1")).encode(), digest_size=16).digest()
-            except Problem:
-                return None
-    return None
+def caller_of(authorization: bytes) -> bytes | None:
+    """Of a token, from its header. Never the token itself: what is remembered by it may be dumped."""
+    try:
+        return blake2b(bearer(authorization.decode("latin-1")).encode(), digest_size=16).digest()
+    except Problem:
+        return None
 
 
-def _address(scope: Scope) -> bytes:
+def address_of(scope: Scope) -> bytes:
     client = scope.get("client")
     return client[0].encode() if client else b""
+
+
+def _token(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return caller_of(value)
+    return None

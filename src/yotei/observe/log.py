@@ -4,23 +4,85 @@ An event is a fact in the past tense (`cache_purged`), its data in fields. Addre
 as a last guard, fields with the names of secrets are masked, and so is what looks like a token, as in a path.
 """
 
+import asyncio
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TextIO
 
+import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 MASK: Final = "********"
 _TOKEN: Final = re.compile(r"yotei_[A-Za-z0-9_-]+")
+_log: Final = structlog.get_logger()
+HELD_S: Final = 0.02
+HELD_MAX: Final = 200
+"""Lines of requests that wait to be written."""
 MASKED: Final = frozenset({"authorization", "token", "password", "secret", "email", "url"})
+
+
+class _RequestAnswered(msgspec.Struct, gc=False):
+    request_id: str
+    method: str
+    path: str
+    status: int
+    statements: int
+    db_ms: float
+    elapsed_ms: float
+    event: str
+    level: str
+    timestamp: datetime
+
+
+class _Lines:
+    """A text stream before another one: lines of requests are written together, a moment later, because each write
+    stops the interpreter; before any other line at the latest."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._held: list[str] = []
+
+    def hold(self, line: str) -> None:
+        if not self._held:
+            try:
+                asyncio.get_running_loop().call_later(HELD_S, self.settle)
+            except RuntimeError:
+                self._stream.write(line)
+                return
+        self._held.append(line)
+        if len(self._held) >= HELD_MAX:
+            self.settle()
+
+    def settle(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._stream.write("".join(held))
+            self._stream.flush()
+
+    def write(self, text: str) -> int:
+        self.settle()
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_lines = _Lines(sys.stderr)
+_is_fast = False
+"""Whether lines of requests are JSON, and written at all."""
 
 
 def configure(*, format: Literal["auto", "console", "json"], level: str) -> None:
     """Set up logging of this process, to standard error."""
+    global _lines, _is_fast
+    _lines = _Lines(sys.stderr)
     as_json = format == "json" or (format == "auto" and not sys.stderr.isatty())
+    _is_fast = as_json and getattr(logging, level.upper()) <= logging.INFO
     # Tracebacks without the values of local variables: those hold tokens and what people wrote.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer = structlog.processors.JSONRenderer() if as_json else plain
@@ -35,9 +97,40 @@ def configure(*, format: Literal["auto", "console", "json"], level: str) -> None
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_lines),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
+
+
+def request_answered(
+    request_id: str, method: str, path: str, status: int, statements: int, db_ms: float, elapsed_ms: float
+) -> None:
+    """The line of every request. In JSON it is written past the processors, which take longer than many an answer."""
+    db_ms, elapsed_ms = round(db_ms, 2), round(elapsed_ms, 2)
+    if not _is_fast:
+        _log.info(
+            "request_answered",
+            request_id=request_id,
+            method=method,
+            path=path,
+            status=status,
+            statements=statements,
+            db_ms=db_ms,
+            elapsed_ms=elapsed_ms,
+        )
+        return
+    if "yotei_" in path:
+        path = _TOKEN.sub(MASK, path)
+    now = datetime.now(UTC)
+    line = _RequestAnswered(
+        request_id, method, path, status, statements, db_ms, elapsed_ms, "request_answered", "info", now
+    )
+    _lines.hold(f"{_encode(line).decode()}\n")
+
+
+def flush() -> None:
+    """Write what waits; for the end of a process that serves."""
+    _lines.settle()
 
 
 def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -23,6 +23,7 @@ from litestar.response import Stream
 
 from yotei.api import pages
 from yotei.api.auth import ON_BEHALF_OF, bearer
+from yotei.api.conditional import tag
 from yotei.api.edge import source_of
 from yotei.api.graphql import asked, sse
 from yotei.api.graphql import socket as sockets
@@ -126,7 +127,8 @@ async def _answer(
     answer = await operations.execute(
         operation, source, state.database, caller.identity.viewer, state.horizon_days, told
     )
-    return _response(answer, kind)
+    is_query = operation.kind is OperationType.QUERY
+    return _response(answer, kind, is_by_get=request.method == "GET", is_query=is_query)
 
 
 async def _followed(operation: Operation, state: State, caller: _Caller, told: str) -> AsyncGenerator[bytes, None]:
@@ -148,15 +150,17 @@ async def _followed(operation: Operation, state: State, caller: _Caller, told: s
         yield sse.single({"errors": operations.told([refusal], told)})
 
 
-def _response(answer: Answer, kind: str) -> Response[Any]:
+def _response(answer: Answer, kind: str, *, is_by_get: bool = False, is_query: bool = False) -> Response[Any]:
     if kind == EVENT_STREAM:
         return _events(iter([sse.single(answer.body)]))
     status = (
         LEGACY if kind == JSON else EXECUTED if answer.executed else NOT_EXECUTED if answer.in_time else NOT_IN_TIME
     )
-    return Response(
-        _encoder.encode(answer.body), status_code=status, media_type=f"{kind}; charset=utf-8", headers=_HEADERS
-    )
+    body, headers = _encoder.encode(answer.body), _HEADERS
+    if is_query and answer.executed and "errors" not in answer.body:
+        # What has a tag is the same for who asks the same, until something changes; errors name their request.
+        headers = {**headers, "ETag": tag(body), **({"Cache-Control": "private, no-cache"} if is_by_get else {})}
+    return Response(body, status_code=status, media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
 def _events(events: AsyncGenerator[bytes, None] | Iterator[bytes]) -> Response[Any]:

@@ -61,7 +61,7 @@ async def list_calendars(
     """All calendars of which the caller is a member, whatever the role."""
     size = page_size(limit, state.limits)
     found, after = await read.list_for(source_of(request), viewer, after=paging.decode(cursor, read.After), limit=size)
-    return answer(request, CalendarList(list(found), paging.encode(after)))
+    return answer(CalendarList(list(found), paging.encode(after)))
 
 
 @get("/api/calendars/{calendar_id:uuid}", summary="One calendar", responses=refusals(404))
@@ -70,7 +70,7 @@ async def get_calendar(
 ) -> Response[Calendar]:
     """A calendar of which the caller is a member, with their role in it."""
     calendar = await read.get(source_of(request), viewer, calendar_id)
-    return answer(request, calendar, version=calendar.version)
+    return answer(calendar, version=calendar.version)
 
 
 @get("/api/calendars/{calendar_id:uuid}/members", summary="Who shares a calendar", responses=refusals(404))
@@ -81,7 +81,7 @@ async def list_members(
     found = (await read.members(source_of(request), viewer, [calendar_id], read.MEMBERS_MAX))[0]
     if found is None:
         raise not_found("calendar")
-    return answer(request, MemberList(list(found)))
+    return answer(MemberList(list(found)))
 
 
 @post("/api/calendars", summary="Make a calendar", responses=refusals(409, 413, 422))

@@ -68,7 +68,7 @@ async def list_changes(
         limit=page_size(limit, state.limits),
         now=datetime.now(UTC),
     )
-    return answer(request, ChangeList(feed.changes, str(feed.position), feed.has_more))
+    return answer(ChangeList(feed.changes, str(feed.position), feed.has_more))
 
 
 ROUTES: Final = (list_changes,)

@@ -175,7 +175,7 @@ async def list_calendar_events(
     Private events, and those of calendars shared as free/busy, come as times only: `access` is `busy`.
     """
     page = await read.list_calendar(source_of(request), viewer, calendar_id, listing.query)
-    return _answer(request, page, listing.fields)
+    return _answer(page, listing.fields)
 
 
 @get(
@@ -192,7 +192,7 @@ async def list_events(
 ) -> Response[EventList]:
     """The same as `/api/calendars/{calendar_id}/events`."""
     page = await read.list_calendar(source_of(request), viewer, calendar_id, listing.query)
-    return _answer(request, page, listing.fields)
+    return _answer(page, listing.fields)
 
 
 @get("/api/users/me/agenda", summary="The caller's agenda", dependencies=LISTING, responses=refusals(422))
@@ -203,7 +203,7 @@ async def list_agenda(
 ) -> Response[EventList]:
     """Events of the caller's calendars, events that they organise, and events to which they are invited."""
     page = await read.agenda(source_of(request), viewer, listing.query)
-    return _answer(request, page, listing.fields)
+    return _answer(page, listing.fields)
 
 
 @get("/api/events/{event_id:uuid}", summary="One event", responses=refusals(404))
@@ -218,8 +218,8 @@ async def get_event(
     chosen = parse_fields(fields, Event)
     event = await read.get(source_of(request), viewer, event_id, parse_zone(tz, viewer.tzid), now=datetime.now(UTC))
     if chosen is not None:
-        return answer(request, only([event], chosen)[0], version=event.version)
-    return answer(request, event, version=event.version)
+        return answer(only([event], chosen)[0], version=event.version)
+    return answer(event, version=event.version)
 
 
 @post("/api/events", summary="Make an event", responses=refusals(404, 409, 413, 422))
@@ -456,14 +456,14 @@ def _instance(recurrence_id: str | None) -> datetime | None:
     return parse_time(recurrence_id, "query.recurrence_id")
 
 
-def _answer(request: Request[Any, Any, Any], page: read.Page, chosen: tuple[str, ...] | None) -> Response[EventList]:
+def _answer(page: read.Page, chosen: tuple[str, ...] | None) -> Response[EventList]:
     window = page.window
     listed = EventList(
         list(page.events) if chosen is None else only(page.events, chosen),  # type: ignore[arg-type]
         AnsweredWindow(window.start.astimezone(window.zone), window.end.astimezone(window.zone), window.zone.key),
         paging.encode(page.after),
     )
-    return answer(request, listed)
+    return answer(listed)
 
 
 ROUTES: Final = (

@@ -1,11 +1,11 @@
 """`/api/events/{id}/history`: who changed what, and when."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
@@ -29,7 +29,6 @@ class EventHistory(msgspec.Struct, frozen=True):
 
 @get("/api/events/{event_id:uuid}/history", summary="History of an event", responses=refusals(404))
 async def get_history(
-    request: Request[Any, Any, Any],
     state: State,
     viewer: NamedDependency[Viewer],
     event_id: FromPath[UUID],
@@ -50,7 +49,7 @@ async def get_history(
         after=paging.decode(cursor, history.After),
         limit=page_size(limit, state.limits),
     )
-    return answer(request, EventHistory(found.entries, found.reaches_back_to, paging.encode(found.after)))
+    return answer(EventHistory(found.entries, found.reaches_back_to, paging.encode(found.after)))
 
 
 ROUTES: Final = (get_history,)

@@ -86,7 +86,7 @@ async def list_resources(
         after=paging.decode(cursor, read.After),
         limit=page_size(limit, state.limits),
     )
-    return answer(request, ResourceList(found, paging.encode(after)))
+    return answer(ResourceList(found, paging.encode(after)))
 
 
 @get("/api/resources/{resource_id:uuid}", summary="One resource", responses=refusals(404))
@@ -95,7 +95,7 @@ async def get_resource(
 ) -> Response[Resource]:
     """A room or a piece of equipment."""
     resource = await read.get(source_of(request), viewer, resource_id)
-    return answer(request, resource, version=resource.version)
+    return answer(resource, version=resource.version)
 
 
 @get("/api/resources/availability", summary="When rooms are free", responses=refusals())
@@ -141,7 +141,7 @@ async def list_availability(
         zone.key,
         paging.encode(more),
     )
-    return answer(request, listed)
+    return answer(listed)
 
 
 @post("/api/resources", summary="Add a resource (administrators)", responses=refusals(409, 413, 422))
@@ -216,7 +216,7 @@ async def list_resource_members(
     request: Request[Any, Any, Any], viewer: NamedDependency[Viewer], resource_id: FromPath[UUID]
 ) -> Response[ResourceMemberList]:
     """Managers and bookers of a resource, for administrators and its managers."""
-    return answer(request, ResourceMemberList(await read.members(source_of(request), viewer, resource_id)))
+    return answer(ResourceMemberList(await read.members(source_of(request), viewer, resource_id)))
 
 
 @put(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import Parameter
@@ -63,7 +63,6 @@ class FoundEvents(msgspec.Struct, frozen=True):
 
 @get("/api/events/search", summary="Events by their words", responses=refusals(404))
 async def search_events(
-    request: Request[Any, Any, Any],
     state: State,
     viewer: NamedDependency[Viewer],
     q: Words,
@@ -92,7 +91,7 @@ async def search_events(
     )
     page = await search.search(state.database, viewer, query, now=datetime.now(UTC))
     events: list[Any] = list(page.events) if chosen is None else only(page.events, chosen)
-    return answer(request, FoundEvents(events, paging.encode(page.after)))
+    return answer(FoundEvents(events, paging.encode(page.after)))
 
 
 ROUTES: Final = (search_events,)

@@ -1,11 +1,11 @@
 """`/api/tokens`: make, list and revoke tokens. The token itself is shown once and not stored."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, Parameter
@@ -32,7 +32,6 @@ class TokenList(msgspec.Struct, frozen=True):
 
 @get("/api/tokens", summary="Tokens", responses=refusals(404))
 async def list_tokens(
-    request: Request[Any, Any, Any],
     state: State,
     viewer: NamedDependency[Viewer],
     user_id: Annotated[
@@ -40,7 +39,7 @@ async def list_tokens(
     ] = None,
 ) -> Response[TokenList]:
     """The caller's own tokens, revoked and expired ones included."""
-    return answer(request, TokenList(list(await tokens.list_for(state.database, viewer, user_id or viewer.user_id))))
+    return answer(TokenList(list(await tokens.list_for(state.database, viewer, user_id or viewer.user_id))))
 
 
 @post("/api/tokens", summary="Make a token", responses=refusals(409, 413))

@@ -32,7 +32,7 @@ class UserList(msgspec.Struct, frozen=True):
 async def get_me(request: Request[Any, Any, Any], viewer: NamedDependency[Viewer]) -> Response[Profile]:
     """The person behind the token."""
     profile = await read.me(source_of(request), viewer)
-    return answer(request, profile, version=profile.version)
+    return answer(profile, version=profile.version)
 
 
 @get("/api/users/{user_id:uuid}", summary="One person", responses=refusals(404))
@@ -41,7 +41,7 @@ async def get_user(
 ) -> Response[Profile]:
     """A person of this installation."""
     profile = await read.get(source_of(request), viewer, user_id)
-    return answer(request, profile, version=profile.version)
+    return answer(profile, version=profile.version)
 
 
 @get("/api/users", summary="All people (administrators)", responses=refusals())
@@ -56,7 +56,7 @@ async def list_users(
     found, after = await read.list_all(
         source_of(request), viewer, after=paging.decode(cursor, read.After), limit=page_size(limit, state.limits)
     )
-    return answer(request, UserList(list(found), paging.encode(after)))
+    return answer(UserList(list(found), paging.encode(after)))
 
 
 @post("/api/users", summary="Add a person (administrators)", responses=refusals(409, 413, 422))
