@@ -95,6 +95,7 @@ def source_of(request: Request[Any, Any, Any]) -> Source:
 
 
 def names(if_none_match: bytes, etag: bytes) -> bool:
+    """As `conditional.matches`, at once where it is that tag alone."""
     return if_none_match == etag or matches(if_none_match.decode("latin-1"), etag.decode("latin-1"))
 
 
@@ -140,7 +141,7 @@ class _Answering:
         else:
             start, self._start = self._start, None
             if message["type"] == "http.response.body" and not message.get("more_body"):
-                await self._finish(start, message["body"])
+                await self._finish(start, message.get("body", b""))
             else:
                 await self._begin(start)
                 await self._send(message)

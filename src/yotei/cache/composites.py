@@ -24,7 +24,7 @@ from yotei.storage.change_log import Snapshot
 UNITS_MAX: Final = 2_000
 """Units of one composite: each is looked at again whenever the floors have changed."""
 UNIT_BYTES: Final = 64
-"""What remembering a unit takes; its name is that of its key, which is there anyhow."""
+"""What remembering a unit takes: its name is there anyhow, with the unit."""
 FAMILY: Final = "rendered"
 
 
@@ -55,7 +55,7 @@ class Composite(Entry):
             fresh_until_s=fresh_until_s,
             stale_until_s=stale_until_s,
             delta_s=0.0,
-            size_bytes=size_bytes + UNIT_BYTES * len(units),
+            size_bytes=size_bytes + len(name) + UNIT_BYTES * len(units),
         )
         self.units = units
         self.turn = turn
