@@ -8,10 +8,10 @@ export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test test-long lint format smoke audit race crash stampede outage bench bench-write bench-cache cache-model bench-graphql lock clean
+.PHONY: help setup dev run test test-long lint format smoke audit race crash stampede outage bench bench-write bench-cache cache-model bench-graphql lock clean coherence coherence-long
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # The stamp files say which lock an environment was made from.
 $(BIN)/.uv: requirements/uv.txt
@@ -64,6 +64,13 @@ stampede: $(BIN)/.dev ## Many clients on one cold key of three servers: one load
 
 outage: $(BIN)/.dev ## PostgreSQL, Redis, Kafka stopped and held under three servers [PART=postgres|redis|kafka SECONDS=8]
 	@$(BIN)/python -m tests.stress.outage --part $(or $(PART),all) --seconds $(or $(SECONDS),8)
+coherence: $(BIN)/.dev ## Is what is read as fresh as promised, whatever fails [SECONDS=60 SEED=1 TRANSPORT=postgres|redis|kafka]
+	@sh ops/test-tools.sh
+	@$(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) --transport $(or $(TRANSPORT),postgres)
+
+coherence-long: $(BIN)/.dev ## The same until 1,000,000 reads are checked, for an hour at most [SEED=1 TRANSPORT=...]
+	@sh ops/test-tools.sh
+	@$(BIN)/python -m tests.coherence --seconds 3600 --reads 1000000 --rate 600 --seed $(or $(SEED),1) --transport $(or $(TRANSPORT),postgres)
 
 # Node is asked for by the program itself, which says what becomes of the audit without it.
 tests/audit/node_modules/.package-lock.json: tests/audit/package-lock.json

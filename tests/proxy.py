@@ -1,11 +1,12 @@
 """A TCP port of ours before a server, with the faults that a network has.
 
 `hold` lets connections stand and passes nothing on, towards the server, the client or both, as a partition does: what
-was sent comes late, when it heals. With `tls` the proxy is where TLS ends; PostgreSQL's clients ask for it in a word of
-their own first (`asks_first`).
+was sent comes late, when it heals. `half_open` does so for ever to the connections of now, and new ones pass. With
+`tls` the proxy is where TLS ends; PostgreSQL's clients ask for it in a word of their own first (`asks_first`).
 """
 
 import asyncio
+import random
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,17 +26,23 @@ Connect = Callable[[], Awaitable[Connection]]
 
 
 class Proxy:
-    """`port` is where it listens, `connections` how many clients it has now, `accepted` how many it ever had."""
+    """`port` is where it listens, `connections` how many clients it has now, `accepted` how many it ever had.
+
+    What is passed on is late by `delay_s`, and by up to `jitter_s` more. `connect` may be replaced: those who come from
+    then on are led elsewhere.
+    """
 
     def __init__(self, connect: Connect, *, tls: ssl.SSLContext | None, asks_first: bool) -> None:
         self.port = 0
         self.accepted = 0
-        self._connect = connect
+        self.delay_s = 0.0
+        self.jitter_s = 0.0
+        self.connect = connect
         self._tls = tls
         self._asks_first = asks_first
         self._to_server = asyncio.Event()
         self._to_client = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], asyncio.Event] = {}
         self.heal()
 
     @property
@@ -53,21 +60,28 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
 
+    def half_open(self) -> None:
+        """To whoever is connected now, nothing is said any more, not even that it is over."""
+        for stands in self._tasks.values():
+            stands.clear()
+
     def heal(self) -> None:
         self._to_server.set()
         self._to_client.set()
 
     def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        task = asyncio.create_task(self._pass_on(reader, writer), name="proxy")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        stands = asyncio.Event()
+        stands.set()
+        task = asyncio.create_task(self._pass_on(reader, writer, stands), name="proxy")
+        self._tasks[task] = stands
+        task.add_done_callback(self._tasks.pop)
 
     async def end(self) -> None:
         self.drop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stands: asyncio.Event) -> None:
         server_writer: asyncio.StreamWriter | None = None
         try:
             if self._tls is not None:
@@ -76,10 +90,10 @@ class Proxy:
                     writer.write(b"S")
                 await writer.start_tls(self._tls)
             await self._to_server.wait()
-            server_reader, server_writer = await self._connect()
+            server_reader, server_writer = await self.connect()
             async with asyncio.TaskGroup() as both:
-                both.create_task(_pump(reader, server_writer, self._to_server), name="proxy")
-                both.create_task(_pump(server_reader, writer, self._to_client), name="proxy")
+                both.create_task(self._pump(reader, server_writer, self._to_server, stands), name="proxy")
+                both.create_task(self._pump(server_reader, writer, self._to_client, stands), name="proxy")
         except* (OSError, EOFError):
             pass
         finally:
@@ -87,16 +101,29 @@ class Proxy:
             if server_writer is not None:
                 server_writer.transport.abort()
 
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *gates: asyncio.Event) -> None:
+        """Until one side ends, which ends the other: raises EOFError or OSError."""
+        while True:
+            passed = await reader.read(CHUNK_BYTES)
+            if self.delay_s or self.jitter_s:
+                await asyncio.sleep(self.delay_s + self.jitter_s * random.random())
+            for gate in gates:
+                await gate.wait()
+            if not passed:
+                raise EOFError
+            writer.write(passed)
+            await writer.drain()
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
-    """Until one side ends, which ends the other: raises EOFError or OSError."""
-    while True:
-        passed = await reader.read(CHUNK_BYTES)
-        await gate.wait()
-        if not passed:
-            raise EOFError
-        writer.write(passed)
-        await writer.drain()
+
+def way_to(target: tuple[str, int] | Path) -> Connect:
+    """How a TCP address or a unix socket is reached."""
+
+    async def connect() -> Connection:
+        if isinstance(target, Path):
+            return await asyncio.open_unix_connection(target)
+        return await asyncio.open_connection(*target)
+
+    return connect
 
 
 @asynccontextmanager
@@ -105,12 +132,7 @@ async def proxy_to(
 ) -> AsyncIterator[Proxy]:
     """Before a TCP address or a unix socket; on a free port unless one is named."""
 
-    async def connect() -> Connection:
-        if isinstance(target, Path):
-            return await asyncio.open_unix_connection(target)
-        return await asyncio.open_connection(*target)
-
-    proxy = Proxy(connect, tls=tls, asks_first=asks_first)
+    proxy = Proxy(way_to(target), tls=tls, asks_first=asks_first)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", port)
     proxy.port = server.sockets[0].getsockname()[1]
     try:

@@ -57,6 +57,8 @@ class Place:
             **settings,
         }
         self.started: list[subprocess.Popen[bytes]] = []
+        self.program: tuple[str | Path, ...] = (PROGRAM,)
+        """What `start` starts with the verb `run`."""
 
     def run(self, *arguments: str, input_: str | None = None, **settings: str) -> "subprocess.CompletedProcess[str]":
         """A verb that ends by itself."""
@@ -121,7 +123,7 @@ class Server:
         self._out, self._err = log.with_suffix(".out"), log.with_suffix(".err")
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [PROGRAM, "run", *arguments],
+                [*place.program, "run", *arguments],
                 cwd=place.folder,
                 env={**place.environment, **settings},
                 stdin=subprocess.DEVNULL,

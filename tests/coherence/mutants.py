@@ -1,0 +1,122 @@
+"""The product with one rule less: each name is a patch of its real code, applied in a server before it runs.
+
+The same rules are taken out of the model in `tests/property/cache`; here out of what serves.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from yotei import caching
+from yotei.cache import levels, sweeper, tail
+from yotei.cache.floors import Age, Floors
+from yotei.cache.lease import Lease, now_s
+from yotei.cache.marker import Marker, Step, steps
+from yotei.storage.change_log import Change, Page, Snapshot, read_since
+
+FOR_EVER_S: Final = 1e6
+
+
+def no_floors() -> None:
+    def raise_to(self: Floors, xid: int, names: Iterable[str]) -> None:
+        self.version += 1
+
+    _replace(Floors, "raise_to", raise_to)
+
+
+def no_lease() -> None:
+    """Whoever has polled once may serve from then on."""
+
+    def renewed(self: Lease, poll_started_s: float) -> Lease:
+        return Lease(self.lease_s, now_s() + FOR_EVER_S)
+
+    _replace(Lease, "renewed", renewed)
+
+
+def lease_from_the_end_of_the_poll() -> None:
+    def renewed(self: Lease, poll_started_s: float) -> Lease:
+        return Lease(self.lease_s, now_s())
+
+    _replace(Lease, "renewed", renewed)
+
+
+def sequence_instead_of_snapshot_difference() -> None:
+    """Where a transaction with a later number was seen, the earlier ones are taken to be seen too."""
+
+    async def read_by_number(*args: Any, **options: Any) -> Page:
+        page = await read_since(*args, **options)
+        since = page.position.since
+        numbered = msgspec.structs.replace(page.position, since=Snapshot(since.xmax, since.xmax))
+        return msgspec.structs.replace(page, position=numbered)
+
+    _replace(tail, "read_since", read_by_number)
+
+
+def load_result_not_checked() -> None:
+    def acceptable(**_: object) -> bool:
+        return True
+
+    _replace(levels, "acceptable", acceptable)
+
+
+def base_not_raised_on_eviction() -> None:
+    forget = Floors._forget
+
+    def forgotten(self: Floors, age: Age) -> None:
+        base = self.base
+        forget(self, age)
+        self.base = base
+
+    _replace(Floors, "_forget", forgotten)
+
+
+def marker_moved_before_the_second_purge() -> None:
+    def steps_without_purges(*args: Any, **options: Any) -> Iterator[Step]:
+        for step in steps(*args, **options):
+            yield Step(step.expected, (), step.moved)
+
+    _replace(sweeper, "steps", steps_without_purges)
+
+
+def fill_without_the_marker_check() -> None:
+    def may_fill(snapshot: Snapshot, marker: Marker | None) -> bool:
+        return marker is not None
+
+    _replace(levels, "may_fill", may_fill)
+
+
+def epoch_ignored() -> None:
+    def continues(epoch: str, read_epoch: str) -> bool:
+        return bool(epoch)
+
+    _replace(tail, "continues", continues)
+
+
+def role_not_keyed() -> None:
+    """A change of a member ends nothing, as if roles were read once and for all."""
+    purged = caching.purged
+
+    def purged_without_roles(change: Change) -> Iterator[str]:
+        if change.entity != "member":
+            yield from purged(change)
+
+    _replace(caching, "purged", purged_without_roles)
+
+
+def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:
+    setattr(owner, name, function)
+
+
+MUTANTS: Final[Mapping[str, Callable[[], None]]] = {
+    "no floors": no_floors,
+    "no lease": no_lease,
+    "lease from the end of the poll": lease_from_the_end_of_the_poll,
+    "sequence instead of snapshot difference": sequence_instead_of_snapshot_difference,
+    "load result not checked": load_result_not_checked,
+    "base not raised on eviction": base_not_raised_on_eviction,
+    "marker moved before the second purge": marker_moved_before_the_second_purge,
+    "fill without the marker check": fill_without_the_marker_check,
+    "epoch ignored": epoch_ignored,
+    "role not keyed": role_not_keyed,
+}
