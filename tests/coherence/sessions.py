@@ -14,6 +14,8 @@ from tests.coherence.world import Node
 from tests.stress.wire import Answer, NoAnswer, Wire
 from yotei.storage.pool import Database
 
+IDLE_S_MAX: Final = 5.0
+"""Servers close connections that are idle for longer; a request that meets with that says nothing."""
 READ_S_MAX: Final = 5.0
 WRITE_S_MAX: Final = 5.0
 WRITE_PATIENCE_S: Final = 40.0
@@ -41,6 +43,7 @@ class Client:
         self._carries_token = carries_token
         self._token: str | None = None
         self._wires: dict[tuple[int, int], Wire] = {}
+        self._used_s: dict[Wire, float] = {}
         self._id = uuid4()
         self._sent = 0
 
@@ -119,6 +122,9 @@ class Client:
         wire = self._wires.get((node.port, person))
         if wire is None:
             wire = self._wires[node.port, person] = Wire(node.port, self._people[person].token)
+        if now_s() - self._used_s.get(wire, 0.0) > IDLE_S_MAX:
+            wire.close()
+        self._used_s[wire] = now_s()
         sent = dict(headers or {})
         if self._token is not None:
             sent["Yotei-Token"] = self._token
