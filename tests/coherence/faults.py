@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from tests.coherence.gates import COMMITTED, FILL, LOADED
-from tests.coherence.history import History, Write, now_s
-from tests.coherence.sessions import Board
+from tests.coherence.history import History, now_s
+from tests.coherence.sessions import Board, note_write
 from tests.coherence.world import Ground, Node, Redises, connected
 from tests.proxy import Proxy
 
@@ -174,7 +174,7 @@ async def long_open_writer(reach: Reach) -> None:
         await reach.last()
         await reach.last()
         await transaction.commit()
-        reach.history.write(Write(thing.key, number, value, "open", sent_s, now_s()))
+        note_write(reach.history, thing, "open", number, sent_s, now_s())
     finally:
         await connection.close()
     reach.board.give_back(thing)

@@ -61,14 +61,13 @@ class History:
         self.stall_s = 0.0
         """The longest time for which this process itself did not get to run."""
         self.recent: deque[str] = deque(maxlen=RECENT_MAX)
-        """Keys that were written last."""
+        """Things that were written last, by their keys."""
 
     def begin(self, key: str, value: str) -> None:
         self.writes[key] = [Write(key, 0, value, "", float("-inf"), float("-inf"))]
 
     def write(self, write: Write) -> None:
         self.writes[write.key].append(write)
-        self.recent.append(write.key)
 
     def note_unavailable(self) -> None:
         self.unavailable[label(self.faults_at(now_s()))] += 1

@@ -5,12 +5,13 @@ the cache is added here.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from tests.integration.rows import a_calendar, a_room, a_user
+from tests.integration.rows import a_calendar, a_room, a_user, an_event
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 from yotei.users import tokens
@@ -19,6 +20,12 @@ ADMIN: Final = 0
 PAIRS_OWNER: Final = 1
 MEMBERS: Final = range(2, 8)
 """People who have tokens, by their numbers."""
+MONTHS: Final = ("2031-03", "2031-04", "2031-05")
+"""Events are in the first two of them."""
+IN_FIRST_MONTH: Final = " in the first month"
+IN_SECOND_MONTH: Final = " in the second month"
+ELSEWHERE: Final = "elsewhere"
+ANSWERS: Final = ("NEEDS_ACTION", "ACCEPTED", "DECLINED", "TENTATIVE")
 ROLES: Final = ("READER", "WRITER", "FREE_BUSY")
 
 
@@ -30,30 +37,40 @@ class Shown(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A request of that person that shows a thing."""
+    """A request of that person that shows a thing, or that aspect of it."""
 
     path: str
     person: int
     shown: Callable[[bytes], Shown]
+    aspect: str = ""
 
 
 class Change(NamedTuple):
-    """A request of the administrator that writes a value."""
+    """A request that writes a value."""
 
     method: str
     path: str
     body: Mapping[str, Any]
+    person: int = ADMIN
 
 
 class Thing(msgspec.Struct, frozen=True):
-    """One key. Where `change` is None, it is written by `sql` past the application, of which no hint tells."""
+    """One key. `value` is what its `number`-th write makes of it; `aspects` are the same of what can be seen of it from
+    elsewhere, each judged as a key of its own. Where `change` is None, it is written by `sql` past the application, of
+    which no hint tells."""
 
     key: str
     ids: tuple[UUID, ...]
     looks: tuple[Look, ...]
     value: Callable[[str, int], str]
-    change: Callable[[str], Change] | None = None
+    change: Callable[[str, int], Change] | None = None
     sql: str = ""
+    aspects: Mapping[str, Callable[[str, int], str]] = {}
+
+    def values(self, writer: str, number: int) -> dict[str, str]:
+        """By key, that of the thing first."""
+        seen = {f"{self.key}{aspect}": value(writer, number) for aspect, value in self.aspects.items()}
+        return {self.key: self.value(writer, number), **seen}
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -91,17 +108,34 @@ class _Calendars(msgspec.Struct, frozen=True):
     calendars: list[_Calendar]
 
 
+class _Attendee(msgspec.Struct, frozen=True):
+    email: str
+    response_status: str
+
+
+class _Event(msgspec.Struct, frozen=True):
+    id: UUID
+    title: str
+    attendees: list[_Attendee]
+
+
+class _Events(msgspec.Struct, frozen=True):
+    events: list[_Event]
+
+
 _named: Final = msgspec.json.Decoder(_Named)
 _role: Final = msgspec.json.Decoder(_Role)
 _members: Final = msgspec.json.Decoder(_Members)
 _calendars: Final = msgspec.json.Decoder(_Calendars)
+_event: Final = msgspec.json.Decoder(_Event)
+_events: Final = msgspec.json.Decoder(_Events)
 
 
 async def people(database: Database, now: Any) -> tuple[Person, ...]:
     found = []
     for n in range(MEMBERS.stop):
         user_id = await a_user(database, f"Reader {n}", is_admin=n == ADMIN)
-        scopes = frozenset({"read", "write", "admin"} if n == ADMIN else {"read"})
+        scopes = frozenset({"read", "write", *(["admin"] if n == ADMIN else [])})
         issued = await tokens.issue(database, user_id, name="coherence", scopes=scopes, now=now)
         found.append(Person(user_id, issued[1]))
     return tuple(found)
@@ -116,7 +150,7 @@ async def person(database: Database, known: tuple[Person, ...], n: int) -> Thing
         (user_id,),
         (Look(path, ADMIN, _name),),
         _values(key),
-        lambda value: Change("PATCH", path, {"name": value}),
+        lambda value, number: Change("PATCH", path, {"name": value}),
         "update users set name = $2, version = version + 1 where id = any($1)",
     )
 
@@ -130,7 +164,7 @@ async def calendar(database: Database, known: tuple[Person, ...], n: int) -> Thi
         (calendar_id,),
         (Look(path, ADMIN, _name),),
         _values(key),
-        lambda value: Change("PATCH", path, {"name": value}),
+        lambda value, number: Change("PATCH", path, {"name": value}),
     )
 
 
@@ -143,7 +177,7 @@ async def room(database: Database, known: tuple[Person, ...], n: int) -> Thing:
         (room_id,),
         (Look(path, ADMIN, _name),),
         _values(key),
-        lambda value: Change("PATCH", path, {"name": value}),
+        lambda value, number: Change("PATCH", path, {"name": value}),
     )
 
 
@@ -164,7 +198,7 @@ async def role(database: Database, known: tuple[Person, ...], n: int) -> Thing:
         (calendar_id, member),
         (Look(f"{path}/members", ADMIN, among_members), Look(path, number, _own_role)),
         lambda writer, number: ROLES[number % len(ROLES)],
-        lambda value: Change("PUT", f"{path}/members/{member}", {"role": value}),
+        lambda value, number: Change("PUT", f"{path}/members/{member}", {"role": value}),
     )
 
 
@@ -187,11 +221,98 @@ async def pair(database: Database, known: tuple[Person, ...], n: int) -> Thing:
     )
 
 
-KINDS: Final = {"person": person, "calendar": calendar, "room": room, "role": role, "pair": pair}
+async def event(database: Database, known: tuple[Person, ...], n: int) -> Thing:
+    """An event that every write renames and moves from one month to the other: a list of both has it once."""
+    key = f"event {n}"
+    number = MEMBERS[n % len(MEMBERS)]
+    calendar_id = await a_calendar(database, {known[ADMIN].id: "OWNER"})
+    start = _start(n, 0)
+    event_id = await an_event(
+        database, calendar_id, known[ADMIN].id, start, title=f"{key}  0", attendees=(known[number].id,)
+    )
+
+    def in_list(body: bytes) -> Shown:
+        titles = [one.title for one in _events.decode(body).events if one.id == event_id]
+        return Shown(titles[0] if titles else "", len(titles))
+
+    def in_month(body: bytes) -> Shown:
+        titles = [one.title for one in _events.decode(body).events if one.id == event_id]
+        return Shown(titles[0] if titles else ELSEWHERE, max(1, len(titles)))
+
+    def moved(value: str, number: int) -> Change:
+        at = _start(n, number)
+        times = {"start_time": at.isoformat(), "end_time": (at + timedelta(hours=1)).isoformat()}
+        return Change("PATCH", f"/api/events/{event_id}", {"title": value, **times})
+
+    value, list_path = _values(key), f"/api/calendars/{calendar_id}/events"
+    first, second, end = (f"{month}-01T00:00:00Z" for month in MONTHS)
+    return Thing(
+        key,
+        (event_id,),
+        (
+            Look(f"/api/events/{event_id}", ADMIN, lambda body: Shown(_event.decode(body).title)),
+            Look(f"{list_path}?start={first}&end={end}", ADMIN, in_list),
+            Look(f"{list_path}?start={first}&end={second}", ADMIN, in_month, IN_FIRST_MONTH),
+            Look(f"{list_path}?start={second}&end={end}", ADMIN, in_month, IN_SECOND_MONTH),
+            Look(f"/api/users/me/agenda?start={first}&end={end}&limit=500", number, in_list),
+        ),
+        value,
+        moved,
+        aspects={
+            IN_FIRST_MONTH: lambda writer, number: ELSEWHERE if number % 2 else value(writer, number),
+            IN_SECOND_MONTH: lambda writer, number: value(writer, number) if number % 2 else ELSEWHERE,
+        },
+    )
+
+
+async def answer(database: Database, known: tuple[Person, ...], n: int) -> Thing:
+    """What somebody says to an invitation."""
+    key = f"answer {n}"
+    number = MEMBERS[n % len(MEMBERS)]
+    invited = known[number].id
+    calendar_id = await a_calendar(database, {known[ADMIN].id: "OWNER"})
+    event_id = await an_event(database, calendar_id, known[ADMIN].id, _start(n, 0), attendees=(invited,))
+    path = f"/api/events/{event_id}"
+
+    def of(event: _Event) -> Shown:
+        answers = [one.response_status for one in event.attendees]
+        return Shown(answers[0] if answers else "", len(answers))
+
+    def in_list(body: bytes) -> Shown:
+        found = [one for one in _events.decode(body).events if one.id == event_id]
+        return of(found[0]) if len(found) == 1 else Shown("", len(found))
+
+    first, _, end = (f"{month}-01T00:00:00Z" for month in MONTHS)
+    return Thing(
+        key,
+        (event_id,),
+        (
+            Look(path, ADMIN, lambda body: of(_event.decode(body))),
+            Look(f"/api/calendars/{calendar_id}/events?start={first}&end={end}", ADMIN, in_list),
+        ),
+        lambda writer, number: ANSWERS[number % len(ANSWERS)],
+        lambda value, _: Change("POST", f"{path}/rsvp", {"response_status": value}, number),
+    )
+
+
+KINDS: Final = {
+    "person": person,
+    "calendar": calendar,
+    "room": room,
+    "role": role,
+    "pair": pair,
+    "event": event,
+    "answer": answer,
+}
 
 
 async def write_by_sql(database: Database, thing: Thing, value: str) -> None:
     await database.execute(Statement(name="tests.write", purpose="a change", sql=thing.sql), list(thing.ids), value)
+
+
+def _start(n: int, number: int) -> datetime:
+    """Of an event that was written so often: it changes months each time."""
+    return datetime(2031, 3 + number % 2, 2 + n % 26, 9, tzinfo=UTC)
 
 
 def _values(key: str) -> Callable[[str, int], str]:

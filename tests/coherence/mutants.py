@@ -13,6 +13,7 @@ from yotei.cache import levels, sweeper, tail
 from yotei.cache.floors import Age, Floors
 from yotei.cache.lease import Lease, now_s
 from yotei.cache.marker import Marker, Step, steps
+from yotei.events import keys as events
 from yotei.storage.change_log import Change, Page, Snapshot, read_since
 
 FOR_EVER_S: Final = 1e6
@@ -104,6 +105,22 @@ def role_not_keyed() -> None:
     _replace(caching, "purged", purged_without_roles)
 
 
+def month_not_purged_on_the_old_span() -> None:
+    """Of an event that moves only the months are ended where it is now."""
+    purged = caching.purged
+
+    def purged_where_it_is(change: Change) -> Iterator[str]:
+        span = change.new_span
+        for name in purged(change):
+            if ":events:" not in name:
+                yield name
+        if change.entity == "event" and span is not None and span.start is not None and span.end is not None:
+            for month in events.months(span.start, span.end):
+                yield events.month(change.scope_id, month).name
+
+    _replace(caching, "purged", purged_where_it_is)
+
+
 def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:
     setattr(owner, name, function)
 
@@ -119,4 +136,5 @@ MUTANTS: Final[Mapping[str, Callable[[], None]]] = {
     "fill without the marker check": fill_without_the_marker_check,
     "epoch ignored": epoch_ignored,
     "role not keyed": role_not_keyed,
+    "month not purged on the old span": month_not_purged_on_the_old_span,
 }

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Final
 
 import msgspec
@@ -14,11 +15,12 @@ import msgspec
 from tests.coherence.checks import Bounds, Judged, Violation, judged, quantile_s, violations
 from tests.coherence.faults import EXCLUSIVE, FAULTS, Reach
 from tests.coherence.history import History, label, now_s
-from tests.coherence.sessions import Board, Client, Session
+from tests.coherence.kinds import KINDS
+from tests.coherence.sessions import Board, Client, Session, begin
 from tests.coherence.world import bus, ground, nodes, redises
 
 NODES: Final = 3
-KEYS_OF_A_KIND: Final = 60
+KEYS: Final = 300
 SESSIONS: Final = 32
 RATE_PER_S: Final = 400
 PEACE_S: Final = (1.0, 2.5)
@@ -50,16 +52,10 @@ async def run(
 ) -> Outcome:
     """For so many seconds, or until so many reads are done if that is earlier. `faults`: only these, each once."""
     async with ground() as on, redises() as redis, bus(transport) as (settings, to_bus):
-        things = await on.things(
-            person=KEYS_OF_A_KIND,
-            calendar=KEYS_OF_A_KIND,
-            room=KEYS_OF_A_KIND,
-            role=KEYS_OF_A_KIND,
-            pair=KEYS_OF_A_KIND,
-        )
+        things = await on.things(**dict.fromkeys(KINDS, ceil(KEYS / len(KINDS))))
         history, board = History(), Board(things)
         for thing in things:
-            history.begin(thing.key, thing.value("", 0))
+            begin(history, thing)
         async with nodes(NODES, on, redis, **settings) as cluster:
             reach = Reach(on, cluster, redis, board, history, random.Random(f"{seed} faults"), to_bus)
             sessions = [

@@ -21,9 +21,9 @@ import msgspec
 from tests.acceptance.processes import children, command_line, status, until
 from tests.coherence.checks import Bounds, Violation, violations
 from tests.coherence.gates import FILL, LOADED, POLL, POLLED
-from tests.coherence.history import History, Write, now_s
+from tests.coherence.history import History, now_s
 from tests.coherence.kinds import Thing
-from tests.coherence.sessions import Client
+from tests.coherence.sessions import Client, begin, note_write
 from tests.coherence.world import Ground, Node, Redises, connected, ground, nodes
 from yotei.errors import Problem
 from yotei.storage.embedded import EmbeddedServer
@@ -60,7 +60,7 @@ class Stage(msgspec.Struct, frozen=True):
 
     async def thing(self, kind: str = "person") -> Thing:
         found = (await self.on.things(**{kind: 1}))[0]
-        self.history.begin(found.key, found.value("", 0))
+        begin(self.history, found)
         return found
 
     async def write(self, thing: Thing) -> float:
@@ -131,7 +131,7 @@ async def _an_early_number_commits_late(stage: Stage) -> None:
         await asyncio.sleep(POLLS_S)
         await stage.read(it)
         await transaction.commit()
-        stage.history.write(Write(it.key, 1, value, "open", sent_s, now_s()))
+        note_write(stage.history, it, "open", 1, sent_s, now_s())
     finally:
         await connection.close()
     await asyncio.sleep(PAST_S)
@@ -155,6 +155,14 @@ async def _a_load_that_is_slower_than_a_change(stage: Stage) -> None:
 
 async def _a_role_that_changes(stage: Stage) -> None:
     it = await stage.thing("role")
+    await stage.read(it)
+    await stage.write(it)
+    await asyncio.sleep(PAST_S)
+    await stage.read(it)
+
+
+async def _an_event_that_changes_months(stage: Stage) -> None:
+    it = await stage.thing("event")
     await stage.read(it)
     await stage.write(it)
     await asyncio.sleep(PAST_S)
@@ -280,5 +288,6 @@ SCENES: Final[Mapping[str, Scene]] = {
     "marker moved before the second purge": Scene(_a_fill_between_the_purges, window_s=WINDOW_S, with_redis=True),
     "fill without the marker check": Scene(_a_fill_after_the_purges, window_s=WINDOW_S, with_redis=True),
     "role not keyed": Scene(_a_role_that_changes),
+    "month not purged on the old span": Scene(_an_event_that_changes_months),
     "epoch ignored": Scene(_a_fail_over_to_a_prefix, is_alone=True),
 }

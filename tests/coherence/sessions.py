@@ -9,7 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from tests.coherence.history import History, Read, Write, now_s
-from tests.coherence.kinds import ADMIN, Look, Person, Thing, write_by_sql
+from tests.coherence.kinds import Look, Person, Thing, write_by_sql
 from tests.coherence.world import Node
 from tests.stress.wire import Answer, NoAnswer, Wire
 from yotei.storage.pool import Database
@@ -62,7 +62,7 @@ class Client:
         shown = look.shown(answer.body)
         status = answer.headers.get("cache-status", "")
         read = Read(
-            key=thing.key,
+            key=intern(thing.key + look.aspect),
             value=intern(shown.value),
             session=self.name if token is not None else "",
             node=node.number,
@@ -81,25 +81,23 @@ class Client:
         number = len(self._history.writes[thing.key])
         # Past the application nobody is given a token that tells of it.
         writer = self.name if thing.change is not None else "SQL"
-        value = thing.value(writer, number)
         sent_s = now_s()
-        done = await self._write(nodes, thing, value, chance)
-        done_s = now_s() if done else None
-        self._history.write(Write(thing.key, number, value, writer, sent_s, done_s))
+        done = await self._write(nodes, thing, thing.value(writer, number), number, chance)
+        note_write(self._history, thing, writer, number, sent_s, now_s() if done else None)
         return done
 
-    async def _write(self, nodes: Sequence[Node], thing: Thing, value: str, chance: random.Random) -> bool:
+    async def _write(self, nodes: Sequence[Node], thing: Thing, value: str, number: int, chance: random.Random) -> bool:
         if thing.change is None:
             await write_by_sql(self._database, thing, value)
             return True
-        change = thing.change(value)
+        change = thing.change(value, number)
         self._sent += 1
         headers = {"Idempotency-Key": f"{self._id}-{self._sent}"}
         deadline_s = now_s() + WRITE_PATIENCE_S
         while now_s() < deadline_s:
             node = chance.choice(nodes)
             answer = await self._ask(
-                node, ADMIN, change.method, change.path, WRITE_S_MAX, body=change.body, headers=headers
+                node, change.person, change.method, change.path, WRITE_S_MAX, body=change.body, headers=headers
             )
             if answer is not None and answer.status in OK:
                 return True
@@ -142,6 +140,17 @@ class Client:
 
     def _note_unexpected(self, node: Node, what: str, answer: Answer) -> None:
         self._history.unexpected.append(f"{answer.status} from node {node.number} to {what}: {answer.body[:300]!r}")
+
+
+def begin(history: History, thing: Thing) -> None:
+    for key, value in thing.values("", 0).items():
+        history.begin(key, value)
+
+
+def note_write(history: History, thing: Thing, writer: str, number: int, sent_s: float, done_s: float | None) -> None:
+    for key, value in thing.values(writer, number).items():
+        history.write(Write(key, number, value, writer, sent_s, done_s))
+    history.recent.append(thing.key)
 
 
 class Board:
