@@ -4,14 +4,14 @@ A kind is a few lines: rows to begin with, the request that writes a value, the 
 the cache is added here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from tests.integration.rows import a_calendar, a_room, a_user, an_event
+from tests.integration.rows import a_booking, a_calendar, a_room, a_user, an_event
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 from yotei.users import tokens
@@ -20,8 +20,11 @@ ADMIN: Final = 0
 PAIRS_OWNER: Final = 1
 MEMBERS: Final = range(2, 8)
 """People who have tokens, by their numbers."""
-MONTHS: Final = ("2031-03", "2031-04", "2031-05")
-"""Events are in the first two of them."""
+FIRST: Final = "2031-03-01T00:00:00Z"
+SECOND: Final = "2031-04-01T00:00:00Z"
+END: Final = "2031-05-01T00:00:00Z"
+"""Events are in one of the two months between these."""
+IN_FIRST_CALENDAR: Final = " in the first calendar"
 IN_FIRST_MONTH: Final = " in the first month"
 IN_SECOND_MONTH: Final = " in the second month"
 ELSEWHERE: Final = "elsewhere"
@@ -88,6 +91,7 @@ class _Role(msgspec.Struct, frozen=True):
 
 class _User(msgspec.Struct, frozen=True):
     id: UUID
+    name: str
 
 
 class _Member(msgspec.Struct, frozen=True):
@@ -113,9 +117,16 @@ class _Attendee(msgspec.Struct, frozen=True):
     response_status: str
 
 
+class _Organizer(msgspec.Struct, frozen=True):
+    name: str
+
+
 class _Event(msgspec.Struct, frozen=True):
     id: UUID
+    calendar_id: UUID
     title: str
+    start_time: datetime
+    organizer: _Organizer
     attendees: list[_Attendee]
 
 
@@ -123,11 +134,24 @@ class _Events(msgspec.Struct, frozen=True):
     events: list[_Event]
 
 
+class _Period(msgspec.Struct, frozen=True):
+    start: datetime
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    busy: list[_Period]
+
+
+class _Availability(msgspec.Struct, frozen=True):
+    resources: list[_Taken]
+
+
 _named: Final = msgspec.json.Decoder(_Named)
 _role: Final = msgspec.json.Decoder(_Role)
 _members: Final = msgspec.json.Decoder(_Members)
 _calendars: Final = msgspec.json.Decoder(_Calendars)
 _event: Final = msgspec.json.Decoder(_Event)
+_availability: Final = msgspec.json.Decoder(_Availability)
 _events: Final = msgspec.json.Decoder(_Events)
 
 
@@ -142,13 +166,27 @@ async def people(database: Database, now: Any) -> tuple[Person, ...]:
 
 
 async def person(database: Database, known: tuple[Person, ...], n: int) -> Thing:
+    """By themselves, among who shares a calendar, and as who organises an event."""
     key = f"person {n}"
     user_id = await a_user(database, f"{key}  0")
-    path = f"/api/users/{user_id}"
+    calendar_id = await a_calendar(database, {known[ADMIN].id: "OWNER", user_id: "READER"})
+    await an_event(database, calendar_id, user_id, _start(n, 0))
+    path, in_calendar = f"/api/users/{user_id}", f"/api/calendars/{calendar_id}"
+
+    def among_members(body: bytes) -> Shown:
+        return _once(one.user.name for one in _members.decode(body).members if one.user.id == user_id)
+
+    def as_organizer(body: bytes) -> Shown:
+        return _once(one.organizer.name for one in _events.decode(body).events)
+
     return Thing(
         key,
         (user_id,),
-        (Look(path, ADMIN, _name),),
+        (
+            Look(path, ADMIN, _name),
+            Look(f"{in_calendar}/members", ADMIN, among_members),
+            Look(f"{in_calendar}/events?start={FIRST}&end={END}", ADMIN, as_organizer),
+        ),
         _values(key),
         lambda value, number: Change("PATCH", path, {"name": value}),
         "update users set name = $2, version = version + 1 where id = any($1)",
@@ -190,8 +228,7 @@ async def role(database: Database, known: tuple[Person, ...], n: int) -> Thing:
     path = f"/api/calendars/{calendar_id}"
 
     def among_members(body: bytes) -> Shown:
-        roles = [one.role for one in _members.decode(body).members if one.user.id == member]
-        return Shown(roles[0] if roles else "", len(roles))
+        return _once(one.role for one in _members.decode(body).members if one.user.id == member)
 
     return Thing(
         key,
@@ -232,12 +269,10 @@ async def event(database: Database, known: tuple[Person, ...], n: int) -> Thing:
     )
 
     def in_list(body: bytes) -> Shown:
-        titles = [one.title for one in _events.decode(body).events if one.id == event_id]
-        return Shown(titles[0] if titles else "", len(titles))
+        return _once(one.title for one in _events.decode(body).events if one.id == event_id)
 
     def in_month(body: bytes) -> Shown:
-        titles = [one.title for one in _events.decode(body).events if one.id == event_id]
-        return Shown(titles[0] if titles else ELSEWHERE, max(1, len(titles)))
+        return in_list(body) if str(event_id).encode() in body else Shown(ELSEWHERE)
 
     def moved(value: str, number: int) -> Change:
         at = _start(n, number)
@@ -245,16 +280,15 @@ async def event(database: Database, known: tuple[Person, ...], n: int) -> Thing:
         return Change("PATCH", f"/api/events/{event_id}", {"title": value, **times})
 
     value, list_path = _values(key), f"/api/calendars/{calendar_id}/events"
-    first, second, end = (f"{month}-01T00:00:00Z" for month in MONTHS)
     return Thing(
         key,
         (event_id,),
         (
             Look(f"/api/events/{event_id}", ADMIN, lambda body: Shown(_event.decode(body).title)),
-            Look(f"{list_path}?start={first}&end={end}", ADMIN, in_list),
-            Look(f"{list_path}?start={first}&end={second}", ADMIN, in_month, IN_FIRST_MONTH),
-            Look(f"{list_path}?start={second}&end={end}", ADMIN, in_month, IN_SECOND_MONTH),
-            Look(f"/api/users/me/agenda?start={first}&end={end}&limit=500", number, in_list),
+            Look(f"{list_path}?start={FIRST}&end={END}", ADMIN, in_list),
+            Look(f"{list_path}?start={FIRST}&end={SECOND}", ADMIN, in_month, IN_FIRST_MONTH),
+            Look(f"{list_path}?start={SECOND}&end={END}", ADMIN, in_month, IN_SECOND_MONTH),
+            Look(f"/api/users/me/agenda?start={FIRST}&end={END}&limit=500", number, in_list),
         ),
         value,
         moved,
@@ -275,23 +309,77 @@ async def answer(database: Database, known: tuple[Person, ...], n: int) -> Thing
     path = f"/api/events/{event_id}"
 
     def of(event: _Event) -> Shown:
-        answers = [one.response_status for one in event.attendees]
-        return Shown(answers[0] if answers else "", len(answers))
+        return _once(one.response_status for one in event.attendees)
 
     def in_list(body: bytes) -> Shown:
         found = [one for one in _events.decode(body).events if one.id == event_id]
         return of(found[0]) if len(found) == 1 else Shown("", len(found))
 
-    first, _, end = (f"{month}-01T00:00:00Z" for month in MONTHS)
     return Thing(
         key,
         (event_id,),
         (
             Look(path, ADMIN, lambda body: of(_event.decode(body))),
-            Look(f"/api/calendars/{calendar_id}/events?start={first}&end={end}", ADMIN, in_list),
+            Look(f"/api/calendars/{calendar_id}/events?start={FIRST}&end={END}", ADMIN, in_list),
         ),
         lambda writer, number: ANSWERS[number % len(ANSWERS)],
         lambda value, _: Change("POST", f"{path}/rsvp", {"response_status": value}, number),
+    )
+
+
+async def place(database: Database, known: tuple[Person, ...], n: int) -> Thing:
+    """Which of two calendars an event is in: the agenda of who shares both has it once."""
+    number = MEMBERS[n % len(MEMBERS)]
+    members = {known[ADMIN].id: "OWNER", known[number].id: "READER"}
+    calendars = [await a_calendar(database, members) for _ in range(2)]
+    event_id = await an_event(database, calendars[0], known[ADMIN].id, _start(n, 0))
+    path = f"/api/events/{event_id}"
+
+    def in_agenda(body: bytes) -> Shown:
+        return _once(str(one.calendar_id) for one in _events.decode(body).events if one.id == event_id)
+
+    def in_first(body: bytes) -> Shown:
+        return Shown(str(len(_events.decode(body).events)))
+
+    return Thing(
+        f"place {n}",
+        (event_id,),
+        (
+            Look(path, ADMIN, lambda body: Shown(str(_event.decode(body).calendar_id))),
+            Look(f"/api/users/me/agenda?start={FIRST}&end={END}&limit=500", number, in_agenda),
+            Look(f"/api/calendars/{calendars[0]}/events?start={FIRST}&end={END}", ADMIN, in_first, IN_FIRST_CALENDAR),
+        ),
+        lambda writer, number: str(calendars[number % 2]),
+        lambda value, _: Change("POST", f"{path}/move", {"calendar_id": value}),
+        aspects={IN_FIRST_CALENDAR: lambda writer, number: str(1 - number % 2)},
+    )
+
+
+async def booking(database: Database, known: tuple[Person, ...], n: int) -> Thing:
+    """When a room is taken by an event that goes from one day to the other: it is taken once."""
+    calendar_id = await a_calendar(database, {known[ADMIN].id: "OWNER"})
+    room_id = await a_room(database, f"booked {n}")
+    event_id = await an_event(database, calendar_id, known[ADMIN].id, _taken_from(0))
+    await a_booking(database, room_id, event_id, _taken_from(0))
+    path, window = f"/api/events/{event_id}", "start=2031-03-03T00:00:00Z&end=2031-03-05T00:00:00Z&tz=UTC"
+
+    def taken(body: bytes) -> Shown:
+        (one,) = _availability.decode(body).resources
+        return _once(period.start.isoformat() for period in one.busy)
+
+    def moved(value: str, number: int) -> Change:
+        end = _taken_from(number) + timedelta(hours=1)
+        return Change("PATCH", path, {"start_time": value, "end_time": end.isoformat()})
+
+    return Thing(
+        f"booking {n}",
+        (event_id,),
+        (
+            Look(f"{path}?tz=UTC", ADMIN, lambda body: Shown(_event.decode(body).start_time.isoformat())),
+            Look(f"/api/resources/availability?resource_ids={room_id}&{window}", ADMIN, taken),
+        ),
+        lambda writer, number: _taken_from(number).isoformat(),
+        moved,
     )
 
 
@@ -313,6 +401,16 @@ async def write_by_sql(database: Database, thing: Thing, value: str) -> None:
 def _start(n: int, number: int) -> datetime:
     """Of an event that was written so often: it changes months each time."""
     return datetime(2031, 3 + number % 2, 2 + n % 26, 9, tzinfo=UTC)
+
+
+def _taken_from(number: int) -> datetime:
+    return datetime(2031, 3, 3 + number % 2, tzinfo=UTC) + timedelta(minutes=number)
+
+
+def _once(values: Iterable[str]) -> Shown:
+    """What should be there once."""
+    found = list(values)
+    return Shown(found[0] if found else "", len(found))
 
 
 def _values(key: str) -> Callable[[str, int], str]:
