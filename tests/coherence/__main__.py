@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.coherence.checks import Violation, trace, worst_s
-from tests.coherence.run import RATE_PER_S, Outcome, run, table
+from tests.coherence.run import RATE_PER_S, Outcome, run, table, ways
 from tests.coherence.scenes import SCENES, play
 from tests.coherence.world import TRANSPORTS, ground, redises
 
@@ -71,6 +71,7 @@ def main() -> None:
     )
     for line in table(outcome):
         tell(line)
+    tell(f"answers: {ways(outcome)}")
     for violation in outcome.wrong[:TRACES_MAX]:
         tell(trace(outcome.history, violation))
     tell(f"load {os.getloadavg()[0]:.1f}, the client itself waited {outcome.history.stall_s * 1_000:.0f} ms at most")

@@ -5,7 +5,7 @@ python -m tests.coherence --seconds 60 --seed 1 --transport postgres
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Final
@@ -125,6 +125,18 @@ async def _watch_lag(history: History, stop: asyncio.Event) -> None:
         asleep_s = now_s()
         await asyncio.sleep(LAG_EVERY_S)
         history.stall_s = max(history.stall_s, now_s() - asleep_s - LAG_EVERY_S)
+
+
+def ways(outcome: Outcome) -> str:
+    """By what the answers say of themselves: how many had to load something, and from where the others were."""
+    told = Counter(_way(one.read.cache_status) for one in outcome.reads)
+    return ", ".join(f"{way} {count / len(outcome.reads):.0%}" for way, count in told.most_common())
+
+
+def _way(cache_status: str) -> str:
+    if "fwd=" in cache_status:
+        return "past the cache" if "fwd=bypass" in cache_status else "something loaded"
+    return "all in process" if " l2=0 " in cache_status.replace('"', " ") else "something from Redis"
 
 
 def table(outcome: Outcome) -> Iterator[str]:
