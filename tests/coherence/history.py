@@ -1,6 +1,7 @@
 """What clients sent and what they were shown: all that the checks know. Times are of one clock, in seconds."""
 
 import time
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +74,9 @@ class History:
         self.unavailable[label(self.faults_at(now_s()))] += 1
 
     def faults_at(self, at_s: float) -> tuple[str, ...]:
-        return tuple(fault for span in self.spans if span.began_s <= at_s < span.ended_s for fault in span.faults)
+        """Spans come one after the other."""
+        last = bisect_right(self.spans, at_s, key=lambda span: span.began_s) - 1
+        return self.spans[last].faults if last >= 0 and at_s < self.spans[last].ended_s else ()
 
     @contextmanager
     def under(self, *faults: str) -> Iterator[Span]:

@@ -134,6 +134,8 @@ def ways(outcome: Outcome) -> str:
 
 
 def _way(cache_status: str) -> str:
+    if "rendered" in cache_status:
+        return "as sent before"
     if "fwd=" in cache_status:
         return "past the cache" if "fwd=bypass" in cache_status else "something loaded"
     return "all in process" if " l2=0 " in cache_status.replace('"', " ") else "something from Redis"

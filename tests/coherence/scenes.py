@@ -82,7 +82,7 @@ class Stage(msgspec.Struct, frozen=True):
             deadline_s = now_s() + CACHED_S_MAX
             while True:
                 read = await self.readers[0].read(self.reads, thing, look)
-                if read is not None and "; hit; " in read.cache_status and " db=0" in read.cache_status:
+                if read is not None and "; hit; " in read.cache_status:
                     break
                 assert now_s() < deadline_s, f"{thing.key} is not kept: {read}"
                 await asyncio.sleep(POLLS_S)
