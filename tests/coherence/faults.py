@@ -12,6 +12,7 @@ from tests.coherence.history import History, now_s
 from tests.coherence.sessions import Board, note_write
 from tests.coherence.world import Ground, Node, Redises, connected
 from tests.proxy import Proxy
+from tests.standby import Standby
 
 SHORT_S: Final = (1.5, 3.5)
 STOPPED_S: Final = 5.0
@@ -27,6 +28,7 @@ class Reach(msgspec.Struct, frozen=True):
     on: Ground
     nodes: Sequence[Node]
     redises: Redises
+    standby: Standby
     board: Board
     history: History
     chance: random.Random
@@ -151,6 +153,14 @@ async def reader_paused_before_its_fill(reach: Reach) -> None:
     gates.open(gate)
 
 
+async def replica_lags(reach: Reach) -> None:
+    """It goes on answering, and learns of nothing more."""
+    await asyncio.to_thread(reach.standby.pause)
+    await reach.last()
+    await reach.last()
+    await asyncio.to_thread(reach.standby.resume)
+
+
 async def long_open_writer(reach: Reach) -> None:
     """A transaction that has written and does not commit, while others do."""
     thing = None
@@ -196,6 +206,7 @@ FAULTS: Final[Mapping[str, Callable[[Reach], Coroutine[Any, Any, None]]]] = {
     "server stopped for 5 s": node_stopped,
     "reader paused between load and fill": reader_paused_before_its_fill,
     "long open writer": long_open_writer,
+    "lagging read replica": replica_lags,
 }
 EXCLUSIVE: Final = (
     {"Redis killed", "Redis stopped", "Redis emptied", "Redis fails over to a lagging replica"},

@@ -216,6 +216,7 @@ async def room(database: Database, known: tuple[Person, ...], n: int) -> Thing:
         (Look(path, ADMIN, _name),),
         _values(key),
         lambda value, number: Change("PATCH", path, {"name": value}),
+        "update resources set name = $2, version = version + 1 where id = any($1)",
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from yotei import caching
 from yotei.cache import levels, sweeper, tail
 from yotei.cache.floors import Age, Floors
+from yotei.cache.key import Key, Loaded
 from yotei.cache.lease import Lease, now_s
 from yotei.cache.marker import Marker, Step, steps
 from yotei.events import keys as events
@@ -87,6 +88,15 @@ def fill_without_the_marker_check() -> None:
     _replace(levels, "may_fill", may_fill)
 
 
+def standby_snapshot_taken_at_its_word() -> None:
+    """Although it leaves out what is running."""
+
+    def at_its_word(cls: type[Loaded], payloads: Mapping[Key, Any], snapshot_text: str, is_standby: bool) -> Loaded:
+        return cls(payloads, Snapshot.parse(snapshot_text), from_primary=not is_standby)
+
+    _replace(Loaded, "of", classmethod(at_its_word))
+
+
 def epoch_ignored() -> None:
     def continues(epoch: str, read_epoch: str) -> bool:
         return bool(epoch)
@@ -121,7 +131,7 @@ def month_not_purged_on_the_old_span() -> None:
     _replace(caching, "purged", purged_where_it_is)
 
 
-def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:
+def _replace(owner: Any, name: str, function: Any) -> None:
     setattr(owner, name, function)
 
 
@@ -134,6 +144,7 @@ MUTANTS: Final[Mapping[str, Callable[[], None]]] = {
     "base not raised on eviction": base_not_raised_on_eviction,
     "marker moved before the second purge": marker_moved_before_the_second_purge,
     "fill without the marker check": fill_without_the_marker_check,
+    "standby snapshot taken at its word": standby_snapshot_taken_at_its_word,
     "epoch ignored": epoch_ignored,
     "role not keyed": role_not_keyed,
     "month not purged on the old span": month_not_purged_on_the_old_span,

@@ -17,7 +17,7 @@ from tests.coherence.faults import EXCLUSIVE, FAULTS, Reach
 from tests.coherence.history import History, label, now_s
 from tests.coherence.kinds import KINDS
 from tests.coherence.sessions import Board, Client, Session, begin
-from tests.coherence.world import bus, ground, nodes, redises
+from tests.coherence.world import bus, ground, nodes, redises, standby_of
 
 NODES: Final = 3
 KEYS: Final = 300
@@ -51,13 +51,13 @@ async def run(
     rate_per_s: float = RATE_PER_S,
 ) -> Outcome:
     """For so many seconds, or until so many reads are done if that is earlier. `faults`: only these, each once."""
-    async with ground() as on, redises() as redis, bus(transport) as (settings, to_bus):
+    async with ground() as on, standby_of(on) as standby, redises() as redis, bus(transport) as (settings, to_bus):
         things = await on.things(**dict.fromkeys(KINDS, ceil(KEYS / len(KINDS))))
         history, board = History(), Board(things)
         for thing in things:
             begin(history, thing)
-        async with nodes(NODES, on, redis, **settings) as cluster:
-            reach = Reach(on, cluster, redis, board, history, random.Random(f"{seed} faults"), to_bus)
+        async with nodes(NODES, on, settings, redis=redis, standby=standby) as cluster:
+            reach = Reach(on, cluster, redis, standby, board, history, random.Random(f"{seed} faults"), to_bus)
             sessions = [
                 Session(
                     Client(f"s{n}", history, on.people, on.database, carries_token=n % 2 == 0),

@@ -24,7 +24,8 @@ from tests.coherence.gates import FILL, LOADED, POLL, POLLED
 from tests.coherence.history import History, now_s
 from tests.coherence.kinds import Thing
 from tests.coherence.sessions import Client, begin, note_write
-from tests.coherence.world import Ground, Node, Redises, connected, ground, nodes
+from tests.coherence.world import Ground, Node, Redises, connected, ground, nodes, replica_taken, standby_of
+from tests.standby import Standby
 from yotei.errors import Problem
 from yotei.storage.embedded import EmbeddedServer
 from yotei.storage.statements import Statement
@@ -60,6 +61,7 @@ class Stage(msgspec.Struct, frozen=True):
     writer: Client
     readers: tuple[Client, Client]
     image: Path
+    standby: Standby | None = None
 
     async def thing(self, kind: str = "person") -> Thing:
         found = (await self.on.things(**{kind: 1}))[0]
@@ -97,6 +99,7 @@ class Scene(msgspec.Struct, frozen=True):
     window_s: float | None = None
     lease_s: float = LEASE_S
     with_redis: bool = False
+    with_standby: bool = False
     is_alone: bool = False
 
 
@@ -149,6 +152,29 @@ async def _an_early_number_commits_late(stage: Stage) -> None:
         await connection.execute(it.sql, list(it.ids), value)
         await stage.write(other)
         await asyncio.sleep(POLLS_S)
+        await stage.cached(it)
+        await transaction.commit()
+        note_write(stage.history, it, "open", 1, sent_s, now_s())
+    finally:
+        await connection.close()
+    await asyncio.sleep(PAST_S)
+    await stage.read(it)
+
+
+async def _a_standby_that_does_not_say_what_is_open(stage: Stage) -> None:
+    """It has seen the end of a later transaction, and gives a value that an earlier one is about to change."""
+    it, other, standby = await stage.thing("room"), await stage.thing("room"), stage.standby
+    assert standby is not None
+    await stage.cached(other)
+    await replica_taken(standby, 2)
+    connection = await connected(stage.on.server)
+    try:
+        transaction = connection.transaction()
+        await transaction.start()
+        sent_s, value = now_s(), it.value("open", 1)
+        await connection.execute(it.sql, list(it.ids), value)
+        await stage.write(other)
+        await asyncio.to_thread(standby.caught_up)
         await stage.cached(it)
         await transaction.commit()
         note_write(stage.history, it, "open", 1, sent_s, now_s())
@@ -289,9 +315,11 @@ async def play(scene: Scene, mutant: str | None, on: Ground, redis: Redises | No
         if scene.is_alone:
             on = await stack.enter_async_context(ground())
         image = Path(stack.enter_context(TemporaryDirectory(prefix="yotei-"))) / "image"
-        writes, reads = await stack.enter_async_context(nodes(2, on, redis if scene.with_redis else None, **settings))
+        standby = await stack.enter_async_context(standby_of(on)) if scene.with_standby else None
+        cluster = nodes(2, on, settings, redis=redis if scene.with_redis else None, standby=standby)
+        writes, reads = await stack.enter_async_context(cluster)
         clients = [Client(name, history, on.people, on.database, carries_token=False) for name in ("w", "r1", "r2")]
-        await scene.play(Stage(on, writes, reads, history, clients[0], (clients[1], clients[2]), image))
+        await scene.play(Stage(on, writes, reads, history, clients[0], (clients[1], clients[2]), image, standby))
         for client in clients:
             client.close()
     return violations(history, Bounds(peace_s=None, fault_s=scene.lease_s))
@@ -308,6 +336,7 @@ SCENES: Final[Mapping[str, Scene]] = {
     ),
     "marker moved before the second purge": Scene(_a_fill_between_the_purges, window_s=WINDOW_S, with_redis=True),
     "fill without the marker check": Scene(_a_fill_after_the_purges, window_s=WINDOW_S, with_redis=True),
+    "standby snapshot taken at its word": Scene(_a_standby_that_does_not_say_what_is_open, with_standby=True),
     "role not keyed": Scene(_a_role_that_changes),
     "month not purged on the old span": Scene(_an_event_that_changes_months),
     "epoch ignored": Scene(_a_fail_over_to_a_prefix, is_alone=True),

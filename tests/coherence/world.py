@@ -21,10 +21,10 @@ from tests.coherence import kinds
 from tests.coherence.gates import Gates
 from tests.coherence.kinds import Person, Thing
 from tests.conformance.bus.rigs import socket_of
-from tests.conftest import FAST
 from tests.kafka_server import KafkaServer
 from tests.proxy import Proxy, proxy_to, way_to
 from tests.redis_server import RedisServer
+from tests.standby import FOLLOWED, Standby
 from tests.stress.servers import UNHURRIED
 from yotei.storage import migrate
 from yotei.storage.embedded import EmbeddedServer
@@ -98,6 +98,7 @@ class Ground:
         self.server = server
         self.database = database
         self.people = tuple(people)
+        self.copying = asyncio.Lock()
         self._numbers = count()
 
     async def things(self, **counts: int) -> list[Thing]:
@@ -151,7 +152,7 @@ async def ground() -> AsyncIterator[Ground]:
     # That it is away at times is meant.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     with passable_folder() as folder:
-        server = EmbeddedServer(folder / "d", options=FAST)
+        server = EmbeddedServer(folder / "d", options=FOLLOWED)
         await asyncio.to_thread(server.start)
         try:
             await migrate.apply(server.url)
@@ -159,6 +160,19 @@ async def ground() -> AsyncIterator[Ground]:
                 yield Ground(server, database, await kinds.people(database, datetime.now(UTC)))
         finally:
             await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
+async def standby_of(on: Ground) -> AsyncIterator[Standby]:
+    """A read replica."""
+    with passable_folder() as folder:
+        standby = Standby(on.server, folder / "d")
+        async with on.copying:
+            await asyncio.to_thread(standby.start)
+        try:
+            yield standby
+        finally:
+            await asyncio.to_thread(standby.stop)
 
 
 @asynccontextmanager
@@ -194,7 +208,14 @@ async def bus(transport: str) -> AsyncIterator[tuple[Mapping[str, str], Proxy | 
 
 
 @asynccontextmanager
-async def nodes(number: int, on: Ground, redis: Redises | None = None, **settings: str) -> AsyncIterator[list[Node]]:
+async def nodes(
+    number: int,
+    on: Ground,
+    settings: Mapping[str, str],
+    *,
+    redis: Redises | None = None,
+    standby: Standby | None = None,
+) -> AsyncIterator[list[Node]]:
     """So many servers, ready."""
     async with AsyncExitStack() as stack:
         found = []
@@ -204,6 +225,8 @@ async def nodes(number: int, on: Ground, redis: Redises | None = None, **setting
             place.environment["YOTEI_DATABASE_URL"] = (
                 f"postgresql://yotei@127.0.0.1:{postgres.port}/yotei?sslmode=disable"
             )
+            if standby is not None:
+                place.environment["YOTEI_REPLICA_URLS"] = standby.url
             way = None
             if redis is not None:
                 way = await stack.enter_async_context(proxy_to(("127.0.0.1", redis.now.port)))
@@ -220,6 +243,14 @@ async def nodes(number: int, on: Ground, redis: Redises | None = None, **setting
             yield found
         finally:
             await asyncio.gather(*(node.stop() for node in found))
+
+
+async def replica_taken(standby: Standby, number: int) -> None:
+    """Wait until so many servers are connected to it."""
+    question = (
+        "select count(distinct client_port || ':' || pid) >= {} from pg_stat_activity where application_name = 'yotei'"
+    )
+    await asyncio.to_thread(standby.until, question.format(number))
 
 
 async def connected(server: EmbeddedServer) -> "asyncpg.Connection[asyncpg.Record]":
