@@ -7,6 +7,7 @@ the cache is added here.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -40,11 +41,12 @@ class Shown(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A request of that person that shows a thing, or that aspect of it."""
+    """A request of that person that shows a thing, or that aspect of it. `shown` gives None where nothing could be
+    shown for now, and raises ValueError for what it does not understand."""
 
     path: str
     person: int
-    shown: Callable[[bytes], Shown]
+    shown: Callable[[bytes], Shown | None]
     aspect: str = ""
 
 
@@ -134,6 +136,28 @@ class _Events(msgspec.Struct, frozen=True):
     events: list[_Event]
 
 
+class _Found(msgspec.Struct, frozen=True):
+    name: str | None = None
+    title: str | None = None
+
+
+class _Data(msgspec.Struct, frozen=True):
+    it: _Found | None
+
+
+class _Extensions(msgspec.Struct, frozen=True):
+    code: str
+
+
+class _Error(msgspec.Struct, frozen=True):
+    extensions: _Extensions
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    data: _Data | None = None
+    errors: tuple[_Error, ...] = ()
+
+
 class _Period(msgspec.Struct, frozen=True):
     start: datetime
 
@@ -146,6 +170,7 @@ class _Availability(msgspec.Struct, frozen=True):
     resources: list[_Taken]
 
 
+_answered: Final = msgspec.json.Decoder(_Answered)
 _named: Final = msgspec.json.Decoder(_Named)
 _role: Final = msgspec.json.Decoder(_Role)
 _members: Final = msgspec.json.Decoder(_Members)
@@ -184,6 +209,7 @@ async def person(database: Database, known: tuple[Person, ...], n: int) -> Thing
         (user_id,),
         (
             Look(path, ADMIN, _name),
+            _by_graphql("user", user_id, "name"),
             Look(f"{in_calendar}/members", ADMIN, among_members),
             Look(f"{in_calendar}/events?start={FIRST}&end={END}", ADMIN, as_organizer),
         ),
@@ -200,7 +226,7 @@ async def calendar(database: Database, known: tuple[Person, ...], n: int) -> Thi
     return Thing(
         key,
         (calendar_id,),
-        (Look(path, ADMIN, _name),),
+        (Look(path, ADMIN, _name), _by_graphql("calendar", calendar_id, "name")),
         _values(key),
         lambda value, number: Change("PATCH", path, {"name": value}),
     )
@@ -213,7 +239,7 @@ async def room(database: Database, known: tuple[Person, ...], n: int) -> Thing:
     return Thing(
         key,
         (room_id,),
-        (Look(path, ADMIN, _name),),
+        (Look(path, ADMIN, _name), _by_graphql("resource", room_id, "name")),
         _values(key),
         lambda value, number: Change("PATCH", path, {"name": value}),
         "update resources set name = $2, version = version + 1 where id = any($1)",
@@ -286,6 +312,7 @@ async def event(database: Database, known: tuple[Person, ...], n: int) -> Thing:
         (event_id,),
         (
             Look(f"/api/events/{event_id}", ADMIN, lambda body: Shown(_event.decode(body).title)),
+            _by_graphql("event", event_id, "title"),
             Look(f"{list_path}?start={FIRST}&end={END}", ADMIN, in_list),
             Look(f"{list_path}?start={FIRST}&end={SECOND}", ADMIN, in_month, IN_FIRST_MONTH),
             Look(f"{list_path}?start={SECOND}&end={END}", ADMIN, in_month, IN_SECOND_MONTH),
@@ -416,6 +443,17 @@ def _once(values: Iterable[str]) -> Shown:
 
 def _values(key: str) -> Callable[[str, int], str]:
     return lambda writer, number: f"{key} {writer} {number}"
+
+
+def _by_graphql(field: str, id_: UUID, name: str) -> Look:
+    def shown(body: bytes) -> Shown | None:
+        answered = _answered.decode(body)
+        if any(one.extensions.code != "unavailable" for one in answered.errors):
+            raise ValueError("errors")
+        found = None if answered.data is None else answered.data.it
+        return None if found is None else Shown(getattr(found, name) or "")
+
+    return Look("/graphql?" + urlencode({"query": f'{{it:{field}(id:"{id_}"){{{name}}}}}'}), ADMIN, shown)
 
 
 def _name(body: bytes) -> Shown:

@@ -59,7 +59,14 @@ class Client:
         if answer.status != 200:
             self._note_unexpected(node, f"GET {look.path}", answer)
             return None
-        shown = look.shown(answer.body)
+        try:
+            shown = look.shown(answer.body)
+        except ValueError:
+            self._note_unexpected(node, f"GET {look.path}", answer)
+            return None
+        if shown is None:
+            self._history.note_unavailable()
+            return None
         status = answer.headers.get("cache-status", "")
         read = Read(
             key=intern(thing.key + look.aspect),
