@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+import pytest
+
 from tests.coherence.checks import Violation, trace, worst_s
 from tests.coherence.run import RATE_PER_S, Outcome, run, table, ways
 from tests.coherence.scenes import SCENES, play
@@ -58,15 +60,18 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE_PER_S, help="requests a second, at most")
     parser.add_argument("--mutants", nargs="*", choices=SCENES, default=list(SCENES))
     asked = parser.parse_args()
-    outcome = asyncio.run(
-        run(
-            seconds=asked.seconds,
-            seed=asked.seed,
-            transport=asked.transport,
-            reads=asked.reads,
-            rate_per_s=asked.rate,
+    try:
+        outcome = asyncio.run(
+            run(
+                seconds=asked.seconds,
+                seed=asked.seed,
+                transport=asked.transport,
+                reads=asked.reads,
+                rate_per_s=asked.rate,
+            )
         )
-    )
+    except pytest.skip.Exception as missing:
+        sys.exit(f"coherence: {missing}")
     for line in table(outcome):
         tell(line)
     tell(f"answers: {ways(outcome)}")
