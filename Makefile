@@ -64,6 +64,7 @@ stampede: $(BIN)/.dev ## Many clients on one cold key of three servers: one load
 
 outage: $(BIN)/.dev ## PostgreSQL, Redis, Kafka stopped and held under three servers [PART=postgres|redis|kafka SECONDS=8]
 	@$(BIN)/python -m tests.stress.outage --part $(or $(PART),all) --seconds $(or $(SECONDS),8)
+
 coherence: $(BIN)/.dev ## Is what is read as fresh as promised, whatever fails [SECONDS=60 SEED=1 TRANSPORT=postgres|redis|kafka]
 	@sh ops/test-tools.sh
 	@$(BIN)/python -m tests.coherence --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1) --transport $(or $(TRANSPORT),postgres)
