@@ -24,7 +24,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from bench.cache import hit, http, memory, mget, poll, rates, rivals
+from bench.cache import cold, hit, http, memory, mget, poll, rates, rivals
 from bench.cache.row import Row
 from bench.micro.run import commit, machine
 
@@ -41,7 +41,7 @@ class Part(NamedTuple):
 
 PARTS: Final = {
     room.__name__.rpartition(".")[2]: Part(room.run, room.Size(), room.TINY)
-    for room in (hit, http, mget, poll, memory, rates, rivals)
+    for room in (hit, http, cold, mget, poll, memory, rates, rivals)
 }
 
 
