@@ -1,5 +1,24 @@
 CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
 
+CREATE TYPE public.event_log_reach AS (
+	id uuid,
+	is_old boolean,
+	calendar_id uuid,
+	span tstzrange,
+	calendar_ids uuid[]
+);
+
+CREATE TYPE public.event_log_version AS (
+	id uuid,
+	is_old boolean,
+	calendar_id uuid,
+	series_id uuid,
+	recurrence_id timestamp with time zone,
+	this_and_future boolean,
+	start_time timestamp with time zone,
+	span_end timestamp with time zone
+);
+
 CREATE FUNCTION public.change_log_drop_partitions(before_day date) RETURNS integer
     LANGUAGE plpgsql
     AS $_$
@@ -65,52 +84,50 @@ CREATE FUNCTION public.change_log_partition_name(day date) RETURNS text
     LANGUAGE sql STABLE
     RETURN ('change_log_'::text || to_char((day)::timestamp with time zone, 'YYYYMMDD'::text));
 
-CREATE FUNCTION public.event_log_reach(ids uuid[]) RETURNS TABLE(id uuid, calendar_id uuid, lasts interval, recurs boolean, span tstzrange)
+CREATE FUNCTION public.event_log_reaches(versions public.event_log_version[]) RETURNS public.event_log_reach[]
     LANGUAGE plpgsql STABLE
     AS $$
 begin
-  return query
-    with series as materialized (
-      select s.*
-      from event_log_series(ids || array(select e.series_id from events e where e.id = any(ids) and e.series_id is not null)) s
-    )
-    select e.id, e.calendar_id, e.end_time - e.start_time, e.rrule is not null or e.rdates <> '{}',
-           event_log_span(e.start_time, e.span_end, e.recurrence_id, event_log_until(e.recurrence_id, s.lasts),
-                          least(own.first, w.whole_first), greatest(own.last, w.whole_last))
-    from events e
-    left join series own on own.id = e.id
-    left join series s on s.id = e.series_id
-    left join series w on w.id = e.series_id and (w.moves or cardinality(w.calendar_ids) > 1)
-    where e.id = any(ids);
-end $$;
-
-CREATE FUNCTION public.event_log_series(ids uuid[]) RETURNS TABLE(id uuid, lasts interval, first timestamp with time zone, last timestamp with time zone, whole_first timestamp with time zone, whole_last timestamp with time zone, calendar_ids uuid[], moves boolean)
-    LANGUAGE plpgsql STABLE
-    AS $$
-begin
-  if cardinality(ids) = 0 then
-    return;
+  if versions is null then
+    return '{}';
   end if;
-  return query
-    select m.id, m.end_time - m.start_time, o.first, o.last, least(m.start_time, o.first), greatest(m.span_end, o.last),
-           array(select m.calendar_id union select unnest(o.calendar_ids)), coalesce(o.moves, false)
-    from events m
-    cross join lateral (
-      select min(e.start_time) as first, max(e.span_end) as last, array_agg(distinct e.calendar_id) as calendar_ids,
-             bool_or(e.this_and_future) as moves
-      from events e
-      where e.series_id = m.id and e.deleted_at is null
-    ) o
-    where m.id = any(ids);
+  return array(
+    with series as materialized (
+      select m.id, m.end_time - m.start_time as lasts, o.first, o.last, least(m.start_time, o.first) as whole_first,
+             greatest(m.span_end, o.last) as whole_last, array(select m.calendar_id union select unnest(o.calendar_ids)) as calendar_ids,
+             o.moves
+      from events m
+      cross join lateral (
+        select min(e.start_time) as first, max(e.span_end) as last, array_agg(distinct e.calendar_id) as calendar_ids,
+               bool_or(e.this_and_future) as moves
+        from events e
+        where e.series_id = m.id and e.deleted_at is null
+      ) o
+      where m.id = any(array(select v.id from unnest(versions) v union select v.series_id from unnest(versions) v))
+    )
+    select row(v.id, v.is_old, v.calendar_id,
+               tstzrange(least(v.start_time, v.recurrence_id, own.first, w.whole_first),
+                         greatest(v.span_end, v.recurrence_id, event_log_until(v.recurrence_id, s.lasts), own.last, w.whole_last), '[]'),
+               own.calendar_ids || w.calendar_ids)::event_log_reach
+    from unnest(versions) v
+    left join series own on own.id = v.id
+    left join series s on s.id = v.series_id
+    left join series w on w.id = v.series_id and (v.this_and_future or w.moves or w.calendar_ids <> array[v.calendar_id]));
 end $$;
-
-CREATE FUNCTION public.event_log_span(start_time timestamp with time zone, span_end timestamp with time zone, recurrence_id timestamp with time zone, replaced_until timestamp with time zone, first timestamp with time zone, last timestamp with time zone) RETURNS tstzrange
-    LANGUAGE sql IMMUTABLE
-    RETURN tstzrange(LEAST(start_time, recurrence_id, first), GREATEST(span_end, recurrence_id, replaced_until, last), '[]'::text);
 
 CREATE FUNCTION public.event_log_until(start_time timestamp with time zone, lasts interval) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     RETURN (((start_time AT TIME ZONE 'UTC'::text) + lasts) AT TIME ZONE 'UTC'::text);
+
+CREATE FUNCTION public.event_log_versions(ids uuid[]) RETURNS public.event_log_version[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (
+    select array_agg(row(e.id, false, e.calendar_id, e.series_id, e.recurrence_id, e.this_and_future, e.start_time, e.span_end)::event_log_version)
+    from events e
+    where e.id = any(ids) and (e.series_id is not null or exists (select from events o where o.series_id = e.id and o.deleted_at is null)));
+end $$;
 
 CREATE FUNCTION public.log_attendees() RETURNS trigger
     LANGUAGE plpgsql
@@ -199,20 +216,22 @@ end $$;
 CREATE FUNCTION public.log_event_resources() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
+declare
+  ids uuid[];
 begin
   if tg_op = 'DELETE' then
-    insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
-    select 'calendar', e.calendar_id, 'booking', e.id, 'remove', case when e.recurs then e.span end
-    from event_log_reach(array(select distinct event_id from old_rows)) e;
+    ids := array(select distinct event_id from old_rows);
   elsif tg_op = 'INSERT' then
-    insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
-    select 'calendar', e.calendar_id, 'booking', e.id, 'insert', case when e.recurs then e.span end
-    from event_log_reach(array(select distinct event_id from new_rows)) e;
+    ids := array(select distinct event_id from new_rows);
   else
-    insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
-    select 'calendar', e.calendar_id, 'booking', e.id, 'update', case when e.recurs then e.span end
-    from event_log_reach(array(select event_id from new_rows union select event_id from old_rows)) e;
+    ids := array(select event_id from new_rows union select event_id from old_rows);
   end if;
+  insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
+  select 'calendar', e.calendar_id, 'booking', e.id, case tg_op when 'DELETE' then 'remove' else lower(tg_op) end,
+         case when e.rrule is not null or e.rdates <> '{}' then coalesce(r.span, tstzrange(e.start_time, e.span_end, '[]')) end
+  from events e
+  left join unnest(event_log_reaches(event_log_versions(ids))) r on r.id = e.id
+  where e.id = any(ids);
   return null;
 end $$;
 
@@ -233,131 +252,108 @@ end $$;
 CREATE FUNCTION public.log_events() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
+declare
+  reaches event_log_reach[];
+  is_moved boolean := false;
 begin
   if tg_op = 'INSERT' then
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span, fields)
-    with series as materialized (
-      select s.* from event_log_series(array(select distinct series_id from new_rows where series_id is not null)) s
-    ),
-    added as materialized (
-      select n.id, n.calendar_id, n.organizer_id, w.calendar_ids,
-             event_log_span(n.start_time, n.span_end, n.recurrence_id, event_log_until(n.recurrence_id, s.lasts),
-                            w.whole_first, w.whole_last) as span
-      from new_rows n
-      left join series s on s.id = n.series_id
-      left join series w on w.id = n.series_id and (n.this_and_future or w.moves or w.calendar_ids <> array[n.calendar_id])
-    )
-    select 'calendar', a.calendar_id, 'event', a.id, a.organizer_id, 'insert', a.span, null::text[] from added a
-    union all
-    -- Part of the series lies in another calendar; an update of no field tells nobody anything else.
-    select 'calendar', c.id, 'event', a.id, null, 'update', a.span, '{}'
-    from added a cross join lateral unnest(a.calendar_ids) c (id) where c.id <> a.calendar_id;
+    reaches := event_log_reaches((
+      select array_agg(row(n.id, false, n.calendar_id, n.series_id, n.recurrence_id, n.this_and_future, n.start_time, n.span_end)::event_log_version)
+      from new_rows n where n.series_id is not null));
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, new_span)
+    select 'calendar', n.calendar_id, 'event', n.id, n.organizer_id, 'insert', coalesce(r.span, tstzrange(n.start_time, n.span_end, '[]'))
+    from new_rows n left join unnest(reaches) r on r.id = n.id;
   elsif tg_op = 'DELETE' then
-    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span, fields)
-    with series as materialized (
-      select s.* from event_log_series(array(select distinct series_id from old_rows where series_id is not null)) s
-    ),
-    gone as materialized (
-      select o.id, o.calendar_id, o.organizer_id, w.calendar_ids,
-             event_log_span(o.start_time, o.span_end, o.recurrence_id, event_log_until(o.recurrence_id, s.lasts),
-                            w.whole_first, w.whole_last) as span
-      from old_rows o
-      left join series s on s.id = o.series_id
-      left join series w on w.id = o.series_id and (o.this_and_future or w.moves or w.calendar_ids <> array[o.calendar_id])
-    )
-    select 'calendar', g.calendar_id, 'event', g.id, g.organizer_id, 'delete', g.span, null::text[] from gone g
-    union all
-    select 'calendar', c.id, 'event', g.id, null, 'update', g.span, '{}'
-    from gone g cross join lateral unnest(g.calendar_ids) c (id) where c.id <> g.calendar_id;
+    -- With a series go its exceptions, and each is logged by itself.
+    reaches := event_log_reaches((
+      select array_agg(row(o.id, true, o.calendar_id, o.series_id, o.recurrence_id, o.this_and_future, o.start_time, o.span_end)::event_log_version)
+      from old_rows o where o.series_id is not null));
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
+    select 'calendar', o.calendar_id, 'event', o.id, o.organizer_id, 'delete', coalesce(r.span, tstzrange(o.start_time, o.span_end, '[]'))
+    from old_rows o left join unnest(reaches) r on r.id = o.id;
   else
+    select coalesce(bool_or(n.id is null or o.id is null or n.calendar_id <> o.calendar_id or n.organizer_id <> o.organizer_id
+                            or n.start_time <> o.start_time or n.span_end <> o.span_end
+                            or n.deleted_at is distinct from o.deleted_at), false)
+    into is_moved
+    from new_rows n full join old_rows o on o.id = n.id;
+    reaches := event_log_reaches((
+      select array_agg(row(v.id, v.is_old, v.calendar_id, v.series_id, v.recurrence_id, v.this_and_future, v.start_time, v.span_end)::event_log_version)
+      from (select true as is_old, o.id, o.calendar_id, o.series_id, o.recurrence_id, o.this_and_future, o.start_time, o.span_end from old_rows o
+            union all
+            select false, n.id, n.calendar_id, n.series_id, n.recurrence_id, n.this_and_future, n.start_time, n.span_end from new_rows n) v
+      where v.series_id is not null or exists (select from events e where e.series_id = v.id and e.deleted_at is null)));
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span, new_span, fields)
-    with series as materialized (
-      select s.*
-      from event_log_series(array(select n.id from new_rows n
-                                  union select n.series_id from new_rows n where n.series_id is not null
-                                  union select o.series_id from old_rows o where o.series_id is not null)) s
-    ),
-    was as materialized (
-      select o.*, own.calendar_ids || w.calendar_ids as calendar_ids,
-             event_log_span(o.start_time, o.span_end, o.recurrence_id, event_log_until(o.recurrence_id, s.lasts),
-                            least(own.first, w.whole_first), greatest(own.last, w.whole_last)) as span
-      from old_rows o
-      left join series own on own.id = o.id
-      left join series s on s.id = o.series_id
-      left join series w on w.id = o.series_id and (o.this_and_future or w.moves or w.calendar_ids <> array[o.calendar_id])
-    ),
-    changed as materialized (
-      select coalesce(n.id, o.id) as id, o.calendar_id as old_calendar_id, n.calendar_id, o.organizer_id as old_organizer_id, n.organizer_id,
-             o.span as old_span,
-             case when n.id is not null then
-               event_log_span(n.start_time, n.span_end, n.recurrence_id, event_log_until(n.recurrence_id, s.lasts),
-                              least(own.first, w.whole_first), greatest(own.last, w.whole_last)) end as new_span,
-             o.calendar_ids || own.calendar_ids || w.calendar_ids as calendar_ids,
-             case when o.deleted_at is null then tstzrange(o.start_time, o.span_end, '[]') end as old_own,
-             case when n.deleted_at is null then tstzrange(n.start_time, n.span_end, '[]') end as new_own,
-             case when n.deleted_at is not null and o.deleted_at is null then 'delete'
-                  when n.deleted_at is null and o.deleted_at is not null then 'restore'
-                  else 'update' end as op,
-             array_remove(array[
-               case when n.calendar_id <> o.calendar_id then 'calendar_id' end,
-               case when n.organizer_id <> o.organizer_id then 'organizer_id' end,
-               case when n.title <> o.title then 'title' end,
-               case when n.description is distinct from o.description then 'description' end,
-               case when n.location is distinct from o.location then 'location' end,
-               case when n.url is distinct from o.url then 'url' end,
-               case when n.start_time <> o.start_time then 'start_time' end,
-               case when n.end_time <> o.end_time then 'end_time' end,
-               case when n.tzid is distinct from o.tzid then 'tzid' end,
-               case when n.all_day <> o.all_day then 'all_day' end,
-               case when n.floating <> o.floating then 'floating' end,
-               case when n.rrule is distinct from o.rrule then 'rrule' end,
-               case when n.rdates <> o.rdates then 'rdates' end,
-               case when n.exdates <> o.exdates then 'exdates' end,
-               case when n.recurrence_id is distinct from o.recurrence_id then 'recurrence_id' end,
-               case when n.status <> o.status then 'status' end,
-               case when n.transparency <> o.transparency then 'transparency' end,
-               case when n.visibility <> o.visibility then 'visibility' end], null) as fields
-      from new_rows n
-      full join was o on o.id = n.id
-      left join series own on own.id = n.id
-      left join series s on s.id = n.series_id
-      left join series w on w.id = n.series_id and (n.this_and_future or w.moves or w.calendar_ids <> array[n.calendar_id])
-    )
-    select 'calendar', c.old_calendar_id, 'event', c.id, c.old_organizer_id, 'remove', c.old_span, null, null
-    from changed c
-    where c.old_calendar_id is distinct from c.calendar_id and c.old_calendar_id is not null
-    union all
-    select 'calendar', c.calendar_id, 'event', c.id, c.organizer_id,
-           case when c.old_calendar_id is distinct from c.calendar_id then 'insert' else c.op end,
-           case when c.old_calendar_id = c.calendar_id then c.old_span end, c.new_span, c.fields
-    from changed c
-    where c.calendar_id is not null
-    union all
-    select distinct 'calendar', k.id, 'event', c.id, null::uuid, 'update', c.old_span, c.new_span, '{}'::text[]
-    from changed c
-    cross join lateral unnest(c.calendar_ids) k (id)
-    where k.id is distinct from c.old_calendar_id and k.id is distinct from c.calendar_id
-    union all
-    -- The agenda of a former organizer changes too, and that of a new one.
-    select 'user', c.old_organizer_id, 'event', c.id, c.old_organizer_id, 'remove', c.old_own, null, null
-    from changed c
-    where c.organizer_id <> c.old_organizer_id
-    union all
-    select 'user', c.organizer_id, 'event', c.id, c.organizer_id, 'insert', null, c.new_own, null
-    from changed c
-    where c.organizer_id <> c.old_organizer_id
-    union all
-    -- When an event moves it does so for all who are invited. Its organizer is named above, where the spans are not the same.
-    select 'user', p.user_id, 'event', c.id, p.user_id, c.op, c.old_own, c.new_own, null
-    from changed c
+    select 'calendar', n.calendar_id, 'event', n.id, n.organizer_id,
+           case when o.id is null or n.calendar_id <> o.calendar_id then 'insert'
+                when n.deleted_at is not null and o.deleted_at is null then 'delete'
+                when n.deleted_at is null and o.deleted_at is not null then 'restore'
+                else 'update' end,
+           case when n.calendar_id = o.calendar_id then coalesce(was.span, tstzrange(o.start_time, o.span_end, '[]')) end,
+           coalesce(r.span, tstzrange(n.start_time, n.span_end, '[]')),
+           array_remove(array[
+             case when n.calendar_id <> o.calendar_id then 'calendar_id' end,
+             case when n.organizer_id <> o.organizer_id then 'organizer_id' end,
+             case when n.title <> o.title then 'title' end,
+             case when n.description is distinct from o.description then 'description' end,
+             case when n.location is distinct from o.location then 'location' end,
+             case when n.url is distinct from o.url then 'url' end,
+             case when n.start_time <> o.start_time then 'start_time' end,
+             case when n.end_time <> o.end_time then 'end_time' end,
+             case when n.tzid is distinct from o.tzid then 'tzid' end,
+             case when n.all_day <> o.all_day then 'all_day' end,
+             case when n.floating <> o.floating then 'floating' end,
+             case when n.rrule is distinct from o.rrule then 'rrule' end,
+             case when n.rdates <> o.rdates then 'rdates' end,
+             case when n.exdates <> o.exdates then 'exdates' end,
+             case when n.recurrence_id is distinct from o.recurrence_id then 'recurrence_id' end,
+             case when n.status <> o.status then 'status' end,
+             case when n.transparency <> o.transparency then 'transparency' end,
+             case when n.visibility <> o.visibility then 'visibility' end], null)
+    from new_rows n
+    left join old_rows o on o.id = n.id
+    left join unnest(reaches) r on r.id = n.id and not r.is_old
+    left join unnest(reaches) was on was.id = n.id and was.is_old;
+  end if;
+  if is_moved then
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
+    select 'calendar', o.calendar_id, 'event', o.id, o.organizer_id, 'remove', coalesce(was.span, tstzrange(o.start_time, o.span_end, '[]'))
+    from old_rows o
+    left join new_rows n on n.id = o.id
+    left join unnest(reaches) was on was.id = o.id and was.is_old
+    where n.id is null or n.calendar_id <> o.calendar_id;
+    -- The agenda of everybody who is invited is another one. That of the organizer is told by the rows above, unless the spans
+    -- there are the same: those of an exception may be; and unless there is a new one.
+    insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span, new_span)
+    select 'user', p.user_id, 'event', n.id, p.user_id, p.op,
+           case when o.deleted_at is null and p.op <> 'insert' then tstzrange(o.start_time, o.span_end, '[]') end,
+           case when n.deleted_at is null and p.op <> 'remove' then tstzrange(n.start_time, n.span_end, '[]') end
+    from old_rows o
+    join new_rows n on n.id = o.id
     cross join lateral (
-      select a.user_id from attendees a
-      where a.event_id = c.id and a.user_id is not null and not (a.user_id = c.organizer_id and c.organizer_id = c.old_organizer_id)
+      select a.user_id, 'update' as op
+      from attendees a
+      where a.event_id = n.id and a.user_id is not null and not (a.user_id = n.organizer_id and n.organizer_id = o.organizer_id)
+        and (n.calendar_id <> o.calendar_id or n.start_time <> o.start_time or n.span_end <> o.span_end
+             or (n.deleted_at is null) <> (o.deleted_at is null))
       union all
-      select c.organizer_id where c.old_span = c.new_span and c.old_calendar_id = c.calendar_id and c.op = 'update'
+      select n.organizer_id, 'update'
+      where n.calendar_id = o.calendar_id and (select count(*) = 2 and count(distinct r.span) = 1 from unnest(reaches) r where r.id = n.id)
+      union all
+      select x.user_id, x.op
+      from (values (o.organizer_id, 'remove'), (n.organizer_id, 'insert')) x (user_id, op)
+      where n.organizer_id <> o.organizer_id
     ) p
-    where (c.old_own is distinct from c.new_own or (c.old_calendar_id <> c.calendar_id and c.new_own is not null))
-      and c.old_calendar_id is not null and c.calendar_id is not null;
+    where o.deleted_at is null or n.deleted_at is null;
+  end if;
+  if reaches <> '{}' then
+    -- Part of the series lies in another calendar; an update of no field tells nobody anything else.
+    insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span, fields)
+    select 'calendar', c.id, 'event', r.id, 'update', range_merge(range_agg(r.span)), '{}'
+    from unnest(reaches) r
+    cross join lateral unnest(r.calendar_ids) c (id)
+    where c.id not in (select x.calendar_id from unnest(reaches) x where x.id = r.id)
+    group by c.id, r.id;
   end if;
   return null;
 end $$;
@@ -371,19 +367,23 @@ begin
     select 'resource', resource_id, 'reservation', event_id, 'insert', blocked from new_rows where status = 'CONFIRMED';
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
     select 'calendar', e.calendar_id, 'reservation', e.id, 'insert',
-           case when v.is_whole then e.span else tstzrange(v.first, event_log_until(v.last, e.lasts), '[]') end
+           case when not v.is_whole then tstzrange(v.first, event_log_until(v.last, e.end_time - e.start_time), '[]')
+                else coalesce(r.span, tstzrange(e.start_time, e.span_end, '[]')) end
     from (select event_id, bool_or(recurrence_id is null) as is_whole, min(recurrence_id) as first, max(recurrence_id) as last
           from new_rows group by event_id) v
-    join event_log_reach(array(select distinct event_id from new_rows)) e on e.id = v.event_id;
+    join events e on e.id = v.event_id
+    left join unnest(event_log_reaches(event_log_versions(array(select event_id from new_rows where recurrence_id is null)))) r on r.id = e.id;
   elsif tg_op = 'DELETE' then
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
     select 'resource', resource_id, 'reservation', event_id, 'delete', blocked from old_rows where status = 'CONFIRMED';
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
     select 'calendar', e.calendar_id, 'reservation', e.id, 'delete',
-           case when v.is_whole then e.span else tstzrange(v.first, event_log_until(v.last, e.lasts), '[]') end
+           case when not v.is_whole then tstzrange(v.first, event_log_until(v.last, e.end_time - e.start_time), '[]')
+                else coalesce(r.span, tstzrange(e.start_time, e.span_end, '[]')) end
     from (select event_id, bool_or(recurrence_id is null) as is_whole, min(recurrence_id) as first, max(recurrence_id) as last
           from old_rows group by event_id) v
-    join event_log_reach(array(select distinct event_id from old_rows)) e on e.id = v.event_id;
+    join events e on e.id = v.event_id
+    left join unnest(event_log_reaches(event_log_versions(array(select event_id from old_rows where recurrence_id is null)))) r on r.id = e.id;
   else
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, old_span)
     select 'resource', o.resource_id, 'reservation', o.event_id, 'remove', o.blocked
@@ -394,11 +394,14 @@ begin
     from new_rows n left join old_rows o on o.id = n.id;
     insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span)
     select 'calendar', e.calendar_id, 'reservation', e.id, 'update',
-           case when v.is_whole then e.span else tstzrange(v.first, event_log_until(v.last, e.lasts), '[]') end
+           case when not v.is_whole then tstzrange(v.first, event_log_until(v.last, e.end_time - e.start_time), '[]')
+                else coalesce(r.span, tstzrange(e.start_time, e.span_end, '[]')) end
     from (select b.event_id, bool_or(b.recurrence_id is null) as is_whole, min(b.recurrence_id) as first, max(b.recurrence_id) as last
           from (select event_id, recurrence_id from new_rows union all select event_id, recurrence_id from old_rows) b
           group by b.event_id) v
-    join event_log_reach(array(select event_id from new_rows union select event_id from old_rows)) e on e.id = v.event_id;
+    join events e on e.id = v.event_id
+    left join unnest(event_log_reaches(event_log_versions(array(select event_id from new_rows where recurrence_id is null
+                                                                union select event_id from old_rows where recurrence_id is null)))) r on r.id = e.id;
   end if;
   return null;
 end $$;
