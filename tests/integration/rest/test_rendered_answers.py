@@ -122,7 +122,7 @@ ENDED = {
     "a calendar is renamed": (
         "update calendars set name = 'A' where id = $1",
         "team",
-        {"calendars", "team", "members", *EVENTS},
+        {"calendars", "team", *EVENTS},
     ),
     "a member leaves": ("delete from calendar_members where calendar_id = $1 and role = 'READER'", "team", {"members"}),
     "the caller's role changes": (
