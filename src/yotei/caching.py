@@ -165,20 +165,22 @@ class Caching:
         return Reads(self._database, self.cache, self.cache.reading(token), self.replicas)
 
     async def _before_commit(self, transaction: Transaction) -> Callable[[], None] | None:
-        changes = await own_changes(transaction, limit=OWN_CHANGES_MAX)
-        if not changes:
+        xid, changes = await own_changes(transaction, limit=OWN_CHANGES_MAX)
+        if xid is None:
             return None
-        xid = changes[0].xid
         is_all = len(changes) == OWN_CHANGES_MAX
         names = [ALL] if is_all else list(dict.fromkeys(name for change in changes for name in purged(change)))
         return lambda: self._committed(xid, names)
 
     def _committed(self, xid: int, names: Sequence[str]) -> None:
-        """This node applies its own change before it answers, and tells the others."""
-        self.cache.apply(xid, names)
+        """This node applies its own change before it answers, and tells the others. A transaction that has changed
+        nothing may have shown what others did, or what it did when it was sent first: the client has seen that."""
         reading = current_reading()
         if reading is not None:
             reading.xid = xid
+        if not names:
+            return
+        self.cache.apply(xid, names)
         if self.bus is not None:
             keys = () if ALL in names else tuple(names)
             self.bus.send(Hint(self.tail.epoch, xid, keys, datetime.now(UTC)))

@@ -211,9 +211,12 @@ async def read_scope_since(source: Source, position: Position, scope_id: UUID, *
     return _page(position, rows, limit)
 
 
-async def own_changes(transaction: Transaction, *, limit: int) -> tuple[Change, ...]:
-    """What a transaction has changed so far, in the order in which it did; `limit` rows at most."""
-    return _changes(await transaction.fetch_framed(_SQL["select_own_changes"], limit))
+async def own_changes(transaction: Transaction, *, limit: int) -> tuple[int | None, tuple[Change, ...]]:
+    """The id of a transaction, None where it has only read, and what it has changed so far, in the order in which it
+    did; `limit` rows at most."""
+    rows = await transaction.fetch_framed(_SQL["select_own_changes"], limit)
+    xid: str | None = rows[0]["xid"]
+    return None if xid is None else int(xid), _changes(rows)
 
 
 def _taken_at(position: Position) -> datetime:

@@ -69,16 +69,15 @@ from til t left join lateral (
 order by c.xid, c.seq
 
 -- name: select_own_changes
--- What this transaction has changed so far, $1 rows at most. It wrote them since it began: older partitions are left alone.
-select pg_current_xact_id_if_assigned()::text as xid, c.seq, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id,
-       c.op,
+-- What this transaction has changed so far, $1 rows at most, and under which id; one row without a change where there is none. It
+-- wrote them since it began: older partitions are left alone.
+select o.xid::text as xid, c.seq, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
        nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
        c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
-from change_log c
-where c.xid = pg_current_xact_id_if_assigned() and c.ts >= now()
+from (select pg_current_xact_id_if_assigned() as xid) o
+left join lateral (select l.* from change_log l where l.xid = o.xid and l.ts >= now() order by l.seq limit $1::integer) c on true
 order by c.seq
-limit $1::integer
 
 -- name: read_scope_since
 -- The same of one scope, $7, and none from before $8. Forgotten is a position when changes of the scope were dropped after it,
