@@ -10,14 +10,18 @@ import msgspec
 
 from yotei import caching
 from yotei.cache import levels, sweeper, tail
+from yotei.cache.composites import Composites
 from yotei.cache.floors import Age, Floors
 from yotei.cache.key import Key, Loaded
 from yotei.cache.lease import Lease, now_s
+from yotei.cache.levels import Reading
 from yotei.cache.marker import Marker, Step, steps
 from yotei.events import keys as events
 from yotei.storage.change_log import Change, Page, Snapshot, read_since
 
 FOR_EVER_S: Final = 1e6
+ROLES: Final = frozenset({"user_calendars", "calendar_members"})
+"""Families of values that say what somebody is in a calendar."""
 
 
 def no_floors() -> None:
@@ -105,14 +109,16 @@ def epoch_ignored() -> None:
 
 
 def role_not_keyed() -> None:
-    """A change of a member ends nothing, as if roles were read once and for all."""
-    purged = caching.purged
+    """An answer that was sent before is sent again whatever its reader is by now."""
+    keep = Composites.keep
 
-    def purged_without_roles(change: Change) -> Iterator[str]:
-        if change.entity != "member":
-            yield from purged(change)
+    def keep_without_roles(self: Composites, name: str, payload: Any, size_bytes: int, reading: Reading) -> None:
+        used = reading.used
+        reading.used = [one for one in used if one.key.family not in ROLES]
+        keep(self, name, payload, size_bytes, reading)
+        reading.used = used
 
-    _replace(caching, "purged", purged_without_roles)
+    _replace(Composites, "keep", keep_without_roles)
 
 
 def month_not_purged_on_the_old_span() -> None:
