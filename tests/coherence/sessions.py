@@ -9,7 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from tests.coherence.history import History, Read, Write, now_s
-from tests.coherence.kinds import Look, Person, Thing, write_by_sql
+from tests.coherence.kinds import Look, Person, Shown, Thing, write_by_sql
 from tests.coherence.world import Node
 from tests.stress.wire import Answer, NoAnswer, Wire
 from yotei.storage.pool import Database
@@ -21,7 +21,8 @@ WRITE_S_MAX: Final = 5.0
 WRITE_PATIENCE_S: Final = 40.0
 AGAIN_S: Final = (0.05, 0.3)
 UNAVAILABLE: Final = 503
-OK: Final = frozenset({200, 204})
+NOT_MODIFIED: Final = 304
+OK: Final = frozenset({200, 204, NOT_MODIFIED})
 WRITES: Final = 0.05
 READS_OF_OWN_WRITE: Final = 4
 """After each write: a fifth of all reads."""
@@ -42,6 +43,8 @@ class Client:
         self._database = database
         self._carries_token = carries_token
         self._token: str | None = None
+        self._known: dict[Look, tuple[str, Shown]] = {}
+        """What was shown last, and its ETag."""
         self._wires: dict[tuple[int, int], Wire] = {}
         self._used_s: dict[Wire, float] = {}
         self._id = uuid4()
@@ -52,20 +55,14 @@ class Client:
         look = look or thing.looks[0]
         token = self._token
         began_s = now_s()
-        answer = await self._ask(node, look.person, "GET", look.path, READ_S_MAX)
+        known = self._known.get(look)
+        headers = {} if known is None else {"If-None-Match": known[0]}
+        answer = await self._ask(node, look.person, "GET", look.path, READ_S_MAX, headers=headers)
         if answer is None or answer.status == UNAVAILABLE:
             self._history.note_unavailable()
             return None
-        if answer.status != 200:
-            self._note_unexpected(node, f"GET {look.path}", answer)
-            return None
-        try:
-            shown = look.shown(answer.body)
-        except ValueError:
-            self._note_unexpected(node, f"GET {look.path}", answer)
-            return None
+        shown = self._shown(node, look, answer)
         if shown is None:
-            self._history.note_unavailable()
             return None
         status = answer.headers.get("cache-status", "")
         read = Read(
@@ -140,6 +137,24 @@ class Client:
                 self._token = answer.headers.get("yotei-token", self._token)
             return answer
         return None
+
+    def _shown(self, node: Node, look: Look, answer: Answer) -> Shown | None:
+        """What the answer shows, or says is as it was; None where that is nothing, which is noted."""
+        known = self._known.get(look)
+        if answer.status == NOT_MODIFIED and known is not None:
+            return known[1]
+        try:
+            if answer.status != 200:
+                raise ValueError(answer.status)
+            shown = look.shown(answer.body)
+        except ValueError:
+            self._note_unexpected(node, f"GET {look.path}", answer)
+            return None
+        if shown is None:
+            self._history.note_unavailable()
+        elif "etag" in answer.headers:
+            self._known[look] = answer.headers["etag"], shown
+        return shown
 
     def close(self) -> None:
         for wire in self._wires.values():
