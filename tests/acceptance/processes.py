@@ -5,6 +5,7 @@ PostgreSQL work in it.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from urllib.request import Request, urlopen
 PROGRAM: Final = Path(sys.executable).with_name("yotei")
 POLL_S: Final = 0.01
 PATIENCE_S: Final = 30.0
+PORTS: Final = (10_000, 32_000)
+PORT_ATTEMPTS_MAX: Final = 100
 
 T = TypeVar("T")
 
@@ -35,9 +38,12 @@ def until(ask: Callable[[], T], what: str, timeout_s: float = PATIENCE_S) -> T:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    """Below those that clients are given, of whom one might have it by the time that a server comes, or comes back."""
+    for _ in range(PORT_ATTEMPTS_MAX):
+        port = random.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 class Place:

@@ -13,7 +13,7 @@ from tests.coherence.scenes import SCENES, play
 from tests.coherence.world import Ground, ground
 
 FAULT: Final = "reader paused between load and fill"
-SECONDS: Final = 8
+SECONDS: Final = 6
 SOME: Final = ("load result not checked", "sequence instead of snapshot difference")
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import asyncpg
 
-from tests.acceptance.processes import Place, Server, new_place, until
+from tests.acceptance.processes import Place, Server, free_port, new_place, until
 from tests.coherence import kinds
 from tests.coherence.gates import Gates
 from tests.coherence.kinds import Person, Thing
@@ -178,7 +178,7 @@ async def standby_of(on: Ground) -> AsyncIterator[Standby]:
 @asynccontextmanager
 async def redises() -> AsyncIterator[Redises]:
     with TemporaryDirectory(prefix="yotei-") as folder:
-        first, replica = RedisServer(Path(folder)), RedisServer(Path(folder))
+        first, replica = (RedisServer(Path(folder), port=free_port()) for _ in range(2))
         try:
             await asyncio.to_thread(first.start)
             async with proxy_to(("127.0.0.1", first.port)) as between:
