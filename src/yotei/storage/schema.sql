@@ -86,6 +86,7 @@ CREATE FUNCTION public.change_log_partition_name(day date) RETURNS text
 
 CREATE FUNCTION public.event_log_reaches(versions public.event_log_version[]) RETURNS public.event_log_reach[]
     LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 begin
   if versions is null then
@@ -121,6 +122,7 @@ CREATE FUNCTION public.event_log_until(start_time timestamp with time zone, last
 
 CREATE FUNCTION public.event_log_versions(ids uuid[]) RETURNS public.event_log_version[]
     LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 begin
   return (
@@ -215,6 +217,7 @@ end $$;
 
 CREATE FUNCTION public.log_event_resources() RETURNS trigger
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   ids uuid[];
@@ -251,6 +254,7 @@ end $$;
 
 CREATE FUNCTION public.log_events() RETURNS trigger
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   reaches event_log_reach[];

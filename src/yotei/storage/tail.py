@@ -5,7 +5,7 @@ changed is read by them, from their own position: so nothing is queued here for 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from datetime import UTC, datetime
@@ -132,8 +132,10 @@ class Tail:
         self._touch(page.changes)
         return page.position, page.has_more
 
-    def _touch(self, changes: Iterable[Change]) -> None:
-        ids = {one for change in changes for one in (change.scope_id, change.entity_id)}
+    def _touch(self, changes: Sequence[Change]) -> None:
+        # A person is touched by what becomes of their account, not of events that they are invited to.
+        ids = {change.entity_id for change in changes}
+        ids |= {change.scope_id for change in changes if change.scope_kind != "user"}
         if any(change.entity == "bulk" for change in changes):
             self._touch_all()
         for one in ids & self._watches.keys():

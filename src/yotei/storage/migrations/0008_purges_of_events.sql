@@ -16,8 +16,9 @@ create type event_log_version as (id uuid, is_old boolean, calendar_id uuid, ser
 -- Where it is shown, and the calendars of its series, where that matters.
 create type event_log_reach as (id uuid, is_old boolean, calendar_id uuid, span tstzrange, calendar_ids uuid[]);
 
--- Those of these events that are of a series; null for none.
-create function event_log_versions(ids uuid[]) returns event_log_version[] stable language plpgsql as $$
+-- Those of these events that are of a series; null for none. Here and below the plan is the one for any values: one for those of a
+-- call would be made anew by each, and cost more than all else.
+create function event_log_versions(ids uuid[]) returns event_log_version[] stable language plpgsql set plan_cache_mode = force_generic_plan as $$
 begin
   return (
     select array_agg(row(e.id, false, e.calendar_id, e.series_id, e.recurrence_id, e.this_and_future, e.start_time, e.span_end)::event_log_version)
@@ -27,7 +28,7 @@ end $$;
 
 -- A series is shown where one of its exceptions is, and an exception where the instance is that it replaces. Where one of them moves
 -- what follows, or lies in another calendar, all exceptions matter to all of the series.
-create function event_log_reaches(versions event_log_version[]) returns event_log_reach[] stable language plpgsql as $$
+create function event_log_reaches(versions event_log_version[]) returns event_log_reach[] stable language plpgsql set plan_cache_mode = force_generic_plan as $$
 begin
   if versions is null then
     return '{}';
@@ -56,7 +57,7 @@ begin
     left join series w on w.id = v.series_id and (v.this_and_future or w.moves or w.calendar_ids <> array[v.calendar_id]));
 end $$;
 
-create or replace function log_events() returns trigger language plpgsql as $$
+create or replace function log_events() returns trigger language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   reaches event_log_reach[];
   is_moved boolean := false;
@@ -252,7 +253,7 @@ begin
 end $$;
 
 -- How far a series is booked is shown wherever it is; of a single event nothing of it is.
-create or replace function log_event_resources() returns trigger language plpgsql as $$
+create or replace function log_event_resources() returns trigger language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   ids uuid[];
 begin
