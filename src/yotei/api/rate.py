@@ -33,7 +33,7 @@ class Buckets:
 
     def __init__(self, *, rate_per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate_per_s = rate_per_s
-        self._burst = burst
+        self._burst = float(burst)
         self._clock = clock
         self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
@@ -47,7 +47,7 @@ class Buckets:
         """Take one request; 0, or the seconds after which there will be one again."""
         now = self._clock()
         left = self._level(caller, now)
-        wait_s = self._wait_s(left)
+        wait_s = 0.0 if left >= 1 else self._wait_s(left)
         self._left[caller] = (left - 1 if wait_s == 0 else left, now)
         self._left.move_to_end(caller)
         if len(self._left) > BUCKETS_MAX:
@@ -55,8 +55,11 @@ class Buckets:
         return wait_s
 
     def _level(self, caller: bytes, now: float) -> float:
-        left, since = self._left.get(caller, (float(self._burst), now))
-        return min(float(self._burst), left + (now - since) * self._rate_per_s)
+        before = self._left.get(caller)
+        if before is None:
+            return self._burst
+        left = before[0] + (now - before[1]) * self._rate_per_s
+        return left if left < self._burst else self._burst
 
     def _wait_s(self, left: float) -> float:
         return 0.0 if left >= 1 else (1 - left) / self._rate_per_s

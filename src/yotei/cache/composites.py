@@ -106,14 +106,13 @@ class Composites:
 
     def get(self, name: str) -> Any:
         """What may be served now; None where there is nothing."""
-        counts, tail, now_s = self.counts, self._tail, self._now_s()
+        counts, tail = self.counts, self._tail
         counts.gets += 1
         found = self._kept.entries.get(name)
         if found is None:
             counts.misses_l1 += 1
             return None
-        assert type(found) is Composite
-        lease = tail.lease
+        now_s, lease = self._now_s(), tail.lease
         if now_s >= found.fresh_until_s:
             counts.expiries += 1
         elif not self._is_current(found):
@@ -132,7 +131,6 @@ class Composites:
         found, now_s = self._kept.entries.get(name), self._now_s()
         if found is None or now_s >= found.stale_until_s:
             return None
-        assert type(found) is Composite
         if not self._is_current(found):
             return None
         self.counts.stale_served += 1
@@ -185,5 +183,7 @@ class Composites:
         """Whether what is given out here is as new as what the client has seen."""
         return token.is_met(self._tail.epoch, self._tail.floors.known)
 
-    def _is_current(self, composite: Composite) -> bool:
-        return composite.turn == self._tail.turn and composite.is_usable(self._tail.floors)
+    def _is_current(self, found: Entry) -> bool:
+        assert type(found) is Composite
+        floors = self._tail.floors
+        return found.turn == self._tail.turn and (found.version == floors.version or found.is_usable(floors))
