@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from tests.conftest import PostgresFactory
-from tests.integration.rest.served import UNHURRIED, Caller, admitted, problem, serve, settings, statements
+from tests.integration.rest.served import UNHURRIED, Caller, _Known, admitted, problem, serve, settings, statements
 from tests.integration.rest.test_rest_without_database import a_line
 from tests.integration.rows import a_booking, a_calendar, a_room, a_user, an_event, insert
 from yotei.cache.token import Token
@@ -610,7 +610,10 @@ async def test_no_answer_is_older_than_the_last_write_that_was_answered(world: W
     assert rendered > 0
 
 
-async def test_while_postgresql_is_away_what_was_sent_is_sent_marked(database: Database, database_url: str) -> None:
+@pytest.mark.parametrize("values", ["are there", "had to make room"])
+async def test_while_postgresql_is_away_what_was_sent_is_sent_marked(
+    database: Database, database_url: str, values: str
+) -> None:
     user_id = await a_user(database)
     config = settings(database_url, cache=CacheSettings(lease_ms=500, negative_ttl_s=0.5), limits=UNHURRIED)
     async with a_line(database_url) as (line, url):
@@ -621,6 +624,8 @@ async def test_while_postgresql_is_away_what_was_sent_is_sent_marked(database: D
             has = {"Yotei-Token": there.headers["yotei-token"]}
 
             await line.cut()
+            if values == "had to make room":
+                _Known.started[-1].cache._drop_all()
             # Until the lease is over it is as good as it was.
             for _ in range(50):
                 away = await caller.get(ME)
@@ -637,6 +642,8 @@ async def test_while_postgresql_is_away_what_was_sent_is_sent_marked(database: D
 
     assert (away.status_code, away.content) == (200, there.content)
     assert "; stale" in away.headers["cache-status"]
+    assert ('detail="rendered"' in away.headers["cache-status"]) == (values == "had to make room")
+    assert told(away) == {**told(there), "age": away.headers["age"]}
     assert int(away.headers["age"]) >= 0
     assert (seen.status_code, problem(seen)["code"]) == (503, "unavailable")
     assert "retry-after" in seen.headers
