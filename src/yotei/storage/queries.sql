@@ -29,6 +29,7 @@ select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limi
 -- Changes that were not visible in snapshot $1 and are in $2 (by default: the one of this statement), in the order of
 -- their transactions, after row ($3, $4) of an earlier page; at most $6 of them, none from before $7.
 -- $8: whether to look if some were dropped by age after that snapshot, which reads all that was ever forgotten.
+-- The end of a span that no calendar of ours has a year for is told as none, here and below: whoever reads the log must not fail by it.
 with til as materialized (
   select coalesce($2::text::pg_snapshot,
                   case when pg_is_in_recovery()
@@ -45,8 +46,10 @@ select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
        -- A crash throws away the statistics, so their age tells of it.
        (select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver) as recovered_at_ms,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
-       nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
-       nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
+       case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
+       case when upper(c.old_span) between '0001-01-02' and '9999-12-30' then upper(c.old_span) end as old_end,
+       case when lower(c.new_span) between '0001-01-02' and '9999-12-30' then lower(c.new_span) end as new_start,
+       case when upper(c.new_span) between '0001-01-02' and '9999-12-30' then upper(c.new_span) end as new_end,
        c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
 from til t left join lateral (
   -- Two branches, so that each is led by the index on xid however long a writer has been open.
@@ -72,8 +75,10 @@ order by c.xid, c.seq
 -- What this transaction has changed so far, $1 rows at most, and under which id; one row without a change where there is none. It
 -- wrote them since it began: older partitions are left alone.
 select o.xid::text as xid, c.seq, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
-       nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
-       nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
+       case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
+       case when upper(c.old_span) between '0001-01-02' and '9999-12-30' then upper(c.old_span) end as old_end,
+       case when lower(c.new_span) between '0001-01-02' and '9999-12-30' then lower(c.new_span) end as new_start,
+       case when upper(c.new_span) between '0001-01-02' and '9999-12-30' then upper(c.new_span) end as new_end,
        c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
 from (select pg_current_xact_id_if_assigned() as xid) o
 left join lateral (select l.* from change_log l where l.xid = o.xid and l.ts >= now() order by l.seq limit $1::integer) c on true
@@ -118,8 +123,10 @@ select q.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
        || '.' || (select oid from pg_database where datname = current_database()) as epoch,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
-       nullif(lower(c.old_span), '-infinity') as old_start, nullif(upper(c.old_span), 'infinity') as old_end,
-       nullif(lower(c.new_span), '-infinity') as new_start, nullif(upper(c.new_span), 'infinity') as new_end,
+       case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
+       case when upper(c.old_span) between '0001-01-02' and '9999-12-30' then upper(c.old_span) end as old_end,
+       case when lower(c.new_span) between '0001-01-02' and '9999-12-30' then lower(c.new_span) end as new_start,
+       case when upper(c.new_span) between '0001-01-02' and '9999-12-30' then upper(c.new_span) end as new_end,
        c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
 from asked q left join lateral (
   select * from (

@@ -14,6 +14,7 @@ from yotei.storage.change_log import (
     Position,
     PositionForgotten,
     Snapshot,
+    Span,
     position_at,
     position_now,
     read_scope_since,
@@ -351,3 +352,23 @@ async def test_a_position_of_another_epoch_is_forgotten(every_database: Database
         await read_scope_since(every_database, elsewhere, uuid4(), limit=10)
     with pytest.raises(PositionForgotten):
         await read_since(every_database, elsewhere, now=datetime.now(UTC), transaction_max_s=DAY_S)
+
+
+async def test_a_time_that_is_no_year_of_ours_is_read_as_no_end(every_database: Database) -> None:
+    position = await position_now(every_database)
+    spans = ("[2027-03-01, 20000-01-01]", "[0044-03-15 BC, 2027-03-01]", "[2027-03-01, infinity]")
+    for span in spans:
+        await every_database.execute(
+            sql(
+                "insert into change_log (scope_kind, scope_id, entity, entity_id, op, new_span) "
+                "values ('calendar', $1, 'event', $1, 'insert', $2::text::tstzrange)"
+            ),
+            uuid4(),
+            span,
+        )
+
+    changes, _ = await read_all(every_database, position)
+
+    march = datetime(2027, 3, 1, tzinfo=UTC)
+    found = [change.new_span for change in changes]
+    assert found == [Span(march, None), Span(None, march), Span(march, None)]
