@@ -132,6 +132,17 @@ async def test_what_is_changed_in_the_database_is_told_as_by_nobody(team: Team, 
     assert [entry["actor"] for entry in history["entries"]] == [None, None]
 
 
+async def test_a_guest_who_comes_to_be_known_is_told_as_another_one(team: Team, rows: Database) -> None:
+    ben = await a_user(rows, "Ben")
+    event_id = await team.make(attendees=[{"email": "guest@example.org"}])
+    known = Statement("tests.know", "update attendees set user_id = $2 where event_id = $1", "by hand")
+    await rows.execute(known, UUID(event_id), ben)
+
+    history = await team.history(event_id)
+
+    assert told(history)[0] == [("attendee", "removed"), ("attendee", "added", "Ben")]
+
+
 async def test_it_is_paged_from_the_newest_on(team: Team) -> None:
     event_id = await team.make()
     for n in range(4):

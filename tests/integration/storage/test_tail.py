@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
-from tests.integration.rows import a_calendar, a_user, insert
+from tests.integration.rows import a_calendar, a_user, an_event, insert
 from yotei.observe.budget import open_ledger
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
@@ -58,6 +59,25 @@ async def test_what_an_open_transaction_wrote_before_the_watch_is_told_when_it_c
     await entered.__aexit__(None, None, None)
 
     assert found == {calendar_id}
+
+
+async def test_a_person_is_touched_by_their_account_and_not_by_events_to_which_they_are_invited(
+    tail: Tail, database: Database
+) -> None:
+    owner, guest = await a_user(database), await a_user(database)
+    calendar_id = await a_calendar(database, {owner: "OWNER"})
+    event_id = await an_event(database, calendar_id, owner, datetime(2027, 3, 1, tzinfo=UTC), attendees=(guest,))
+    later = "update events set end_time = end_time + interval '1 h', span_end = span_end + interval '1 h' where id = $1"
+    rename = "update users set name = 'Ben' where id = $1"
+
+    async with tail.watch([guest, event_id]) as watch:
+        await database.execute(Statement("tests.later", later, "a change"), event_id)
+        moved = await touched(watch)
+        await database.execute(Statement("tests.rename", rename, "a change"), guest)
+        renamed = await touched(watch)
+
+    assert moved == {event_id}
+    assert renamed == {guest}
 
 
 async def test_a_bulk_load_touches_everything(tail: Tail, database: Database) -> None:
