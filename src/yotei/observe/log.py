@@ -77,16 +77,17 @@ class _Lines:
 
 _encoder: Final = msgspec.json.Encoder()
 _lines = _Lines(sys.stderr)
-_is_fast = False
-"""Whether lines of requests are JSON, and written at all."""
+_is_json = False
+_is_told = True
+"""Whether lines of requests are written at all."""
 
 
 def configure(*, format: Literal["auto", "console", "json"], level: str) -> None:
     """Set up logging of this process, to standard error."""
-    global _lines, _is_fast
+    global _lines, _is_json, _is_told
     _lines = _Lines(sys.stderr)
     as_json = format == "json" or (format == "auto" and not sys.stderr.isatty())
-    _is_fast = as_json and getattr(logging, level.upper()) <= logging.INFO
+    _is_json, _is_told = as_json, getattr(logging, level.upper()) <= logging.INFO
     # Tracebacks without the values of local variables: those hold tokens and what people wrote.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer = structlog.processors.JSONRenderer() if as_json else plain
@@ -110,7 +111,9 @@ def request_answered(
     request_id: str, method: str, path: str, status: int, statements: int, db_ms: float, elapsed_ms: float
 ) -> None:
     """The line of every request. In JSON it is written past the processors, which take longer than many an answer."""
-    if _is_fast:
+    if not _is_told:
+        return
+    if _is_json:
         _lines.hold((request_id, method, path, status, statements, db_ms, elapsed_ms, time.time()))
         return
     structlog.get_logger().info(
