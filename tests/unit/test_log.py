@@ -1,6 +1,7 @@
 """What is written to the log, and what never is."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -8,6 +9,13 @@ import structlog
 from yotei.observe import log
 
 TOKEN = "yotei_" + "s3cret" * 7 + "x"
+
+
+@pytest.fixture(autouse=True)
+def configured_as_before() -> Iterator[None]:
+    """Streams that a test captures are closed with it; what others log has to go elsewhere."""
+    yield
+    log.configure(format="console", level="error")
 
 
 def fail_with(token: str) -> None:

@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import msgspec
 import pytest
-from structlog.testing import capture_logs
 
 from tests.conftest import DEBIAN_15, HAS_15, Budget
 from tests.integration.cache.nodes import LOAD, LOG, PUT, TABLE, Node, key_of, node, sql, thing, write
 from tests.integration.rest.served import settings
 from tests.integration.rows import a_calendar, a_user, an_event, viewing
+from tests.logged import logged_by
 from tests.standby import FOLLOWED, Standby
+from yotei.cache import replicas as replicas_module
 from yotei.cache.key import Key, Loaded
 from yotei.cache.reads import Reads
 from yotei.cache.replicas import FAILURES_MAX, OPEN_S, Replica, Replicas
@@ -324,7 +325,7 @@ async def test_one_that_is_killed_is_missed_by_nobody_and_used_again_when_it_is_
     standby.kill()
     await write(database, it, 1)
     await one.tail.poll()
-    with capture_logs() as logs:
+    with logged_by(replicas_module) as logs:
         await replica.look()
         await replica.look()
         assert await client.get(it) == 1
@@ -378,7 +379,7 @@ async def test_one_that_is_promoted_is_not_used_any_more_though_its_connections_
     await astray.execute("update numbers set n = 2 where id = $1", it)
     await astray.close()
     client.forget()
-    with capture_logs() as logs:
+    with logged_by(replicas_module) as logs:
         numbers = [await client.get(it), await client.get(thing())]
         await replica.look()
         await client.get(thing())
@@ -400,7 +401,7 @@ async def test_a_standby_of_another_timeline_or_another_server_is_refused(
     ):
         urls = [other_timeline.url, other_timeline.url_of("postgres"), other_server.url, primary.url]
         replicas = [replica_at(url, one, number=number) for number, url in enumerate(urls, 1)]
-        with capture_logs() as logs:
+        with logged_by(replicas_module) as logs:
             for replica in replicas:
                 await replica.look()
                 await replica.look()
@@ -440,7 +441,7 @@ async def test_one_that_follows_a_promoted_standby_is_of_its_timeline_as_soon_as
                 replica_at(url, where, number=number)
                 for number, (url, where) in enumerate([(cascaded.url, new), (by_plain, new), (cascaded.url, one)], 1)
             )
-            with capture_logs() as logs:
+            with logged_by(replicas_module) as logs:
                 for replica in (of_new, of_new_by_plain, of_old):
                     await replica.look()
                 standby.ask("checkpoint")

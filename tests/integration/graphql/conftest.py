@@ -8,14 +8,13 @@ from uuid import UUID
 
 import httpx
 import pytest
-import structlog
 from litestar import Litestar
 from litestar.datastructures import State
-from structlog.testing import LogCapture
 
 from tests.conftest import PostgresFactory
 from tests.integration.graphql.rows import Caller, Rows
 from tests.integration.graphql.streaming import Served, Servers, serving
+from tests.logged import logged_by
 from yotei.api.graphql import door, operations
 from yotei.api.graphql.operations import Operations
 from yotei.api.problems import answer_problem
@@ -26,14 +25,10 @@ Admit = Callable[[UUID], Awaitable[Caller]]
 
 
 @pytest.fixture
-def repeats(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
+def repeats() -> Iterator[list[MutableMapping[str, Any]]]:
     """What was logged of loads that a document runs more than once for one level."""
-    logged = LogCapture()
-    # Whatever the application has configured: others of this process may have.
-    every_level = structlog.make_filtering_bound_logger(0)
-    log = structlog.wrap_logger(structlog.ReturnLogger(), processors=[logged], wrapper_class=every_level)
-    monkeypatch.setattr(operations, "log", log)
-    return logged.entries
+    with logged_by(operations, "log") as logged:
+        yield logged
 
 
 @pytest.fixture(autouse=True)

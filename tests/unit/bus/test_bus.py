@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-import structlog
-from structlog.testing import LogCapture
 
+from tests.logged import logged_by
 from yotei.bus import bus as bus_module
 from yotei.bus.bus import BATCH_MAX, BEATS_MISSED_MAX, Bus
 from yotei.bus.hint import Hint, encode
@@ -220,26 +219,22 @@ async def test_the_lag_is_the_last_round_trip_or_how_long_one_is_waited_for() ->
     assert heard < waiting < PATIENCE_S * 1000
 
 
-async def test_an_outage_is_logged_once_and_by_kind_and_its_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    logged = LogCapture()
-    # Whatever the application has configured: others of this process may have.
-    every_level = structlog.make_filtering_bound_logger(0)
-    log = structlog.wrap_logger(structlog.ReturnLogger(), processors=[logged], wrapper_class=every_level)
-    monkeypatch.setattr(bus_module, "logger", log)
+async def test_an_outage_is_logged_once_and_by_kind_and_its_end_too() -> None:
     medium = Medium()
     bus = made(medium)
 
-    async with started(bus):
-        await until(lambda: bus.ready)
-        medium.refuses = True
-        medium.links[0].ends.set()
-        await until(lambda: bus.stats.rebuilds > 3)
-        medium.refuses = False
-        await until(lambda: bus.ready)
+    with logged_by(bus_module, "logger") as logged:
+        async with started(bus):
+            await until(lambda: bus.ready)
+            medium.refuses = True
+            medium.links[0].ends.set()
+            await until(lambda: bus.stats.rebuilds > 3)
+            medium.refuses = False
+            await until(lambda: bus.ready)
 
-    said = [one["event"] for one in logged.entries]
+    said = [one["event"] for one in logged]
     assert said.count("bus_lost") == 1
-    assert "the medium ended it" in str(logged.entries)
+    assert "the medium ended it" in str(logged)
     assert said.count("bus_connected") == 2
 
 
