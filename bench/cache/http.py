@@ -1,5 +1,8 @@
 """A warm list over HTTP, and the 304 of it, beside the same bytes from a bare ASGI callable on the same server program.
 
+The bare callable is asked in two ways: with the least of fields in its answer, which is what the bars are about, and
+with all those that ours has, which a server writes to the wire whoever made them.
+
 Three servers, each alone on its port with one worker, take turns, slice by slice, with the same client on a few kept
 connections: `yotei run` as it is set by default, the same without rendered answers (a list is made of cached units),
 and the bare callable. Requests a second are compared, and the CPU that the server took for each: the second does not
@@ -7,7 +10,6 @@ depend on what else runs on the machine.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +23,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from bench.cache.bare import BODY_FILE
 from bench.cache.client import Answer, Client, get
 from bench.cache.processes import cpu_s
 from bench.cache.row import Row, Spread
@@ -34,6 +35,9 @@ ROOT: Final = Path(__file__).parents[2]
 TOKEN: Final = "yotei_" + "b" * 43
 UNHURRIED: Final = {"YOTEI_LIMITS_RATE_PER_S": "1000000", "YOTEI_LIMITS_RATE_BURST": "1000000"}
 BARE: Final = "bare"
+BARE_WITH_FIELDS: Final = "bare, with the fields that ours has"
+BY_THE_SERVER: Final = frozenset({"date", "server", "connection", "transfer-encoding"})
+"""Fields that the server program adds to every answer."""
 RENDERED: Final = "as it was sent before"
 UNITS: Final = "made of cached units"
 HOW: Final = {RENDERED: 'detail="rendered"', UNITS: "db=0"}
@@ -112,19 +116,22 @@ def list_path(filled: Served, calendar_id: UUID | None = None) -> str:
 def _measure(filled: Served, size: Size) -> list[Row]:
     request = get(list_path(filled), Authorization=f"Bearer {TOKEN}")
     with ExitStack() as stack:
-        servers, body = {}, b""
+        servers, body, heads = {}, b"", {}
         for name, settings in ((RENDERED, {}), (UNITS, {"YOTEI_CACHE_RENDERED_BYTES_MAX": "0"})):
             port, pid = stack.enter_context(running(filled, **settings))
             with Client(port, 1) as client:
                 answer = _warm(client, request, HOW[name])
+                again = get(list_path(filled), Authorization=f"Bearer {TOKEN}", If_None_Match=answer.header("ETag"))
+                if name == RENDERED:
+                    heads = {"list": _fields(answer), "304": _fields(client.ask(again))}
             body = answer.body
-            again = get(list_path(filled), Authorization=f"Bearer {TOKEN}", If_None_Match=answer.header("ETag"))
             servers[name] = port, pid, {"list": request, "304": again}
-        port, pid = stack.enter_context(_bare(body))
+        port, pid = stack.enter_context(_bare(body, heads))
         # The same fields of the request, which the server reads before it calls anybody.
         asked = {"Authorization": f"Bearer {TOKEN}"}
-        known = get("/304", **asked, If_None_Match=answer.header("ETag"))
-        servers[BARE] = port, pid, {"list": get("/list", **asked), "304": known}
+        for name, suffix in ((BARE, ""), (BARE_WITH_FIELDS, "/fields")):
+            known = get(f"/304{suffix}", **asked, If_None_Match=answer.header("ETag"))
+            servers[name] = port, pid, {"list": get(f"/list{suffix}", **asked), "304": known}
         # Only now: the server ends connections on which nothing is asked for some seconds.
         ways = {
             name: Way(stack.enter_context(Client(port, size.connections)), pid, requests)
@@ -153,16 +160,19 @@ def _warm(client: Client, request: bytes, how: str) -> Answer:
     raise AssertionError(answer.head)
 
 
+def _fields(answer: Answer) -> list[tuple[str, str]]:
+    lines = (line.partition(": ") for line in answer.head.split("\r\n")[1:])
+    return [(name, value) for name, _, value in lines if name.lower() not in BY_THE_SERVER]
+
+
 @contextmanager
-def _bare(body: bytes) -> Iterator[tuple[int, int]]:
+def _bare(body: bytes, heads: dict[str, list[tuple[str, str]]]) -> Iterator[tuple[int, int]]:
     """The port and the process of the bare server."""
     with TemporaryDirectory(prefix="yotei-bench-") as folder:
         file, port = Path(folder) / "body", free_port()
         file.write_bytes(body)
-        environment = {**os.environ, BODY_FILE: str(file)}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.cache.bare", str(port), str(file)], cwd=ROOT, env=environment
-        )
+        command = [sys.executable, "-m", "bench.cache.bare", str(port), str(file), msgspec.json.encode(heads).decode()]
+        process = subprocess.Popen(command, cwd=ROOT)
         try:
             yield port, process.pid
         finally:
