@@ -50,15 +50,22 @@ async def load_memberships(source: Source, wanted: Sequence[Key]) -> Loaded:
     calendars = [key.id for key in wanted if key.family == "calendar_summary"]
     row = await source.fetchrow(_SQL["load_memberships"], people, MEMBERSHIPS_MAX, calendars)
     assert row is not None
+    payloads = membership_units(people, row["members"], row["calendars"])
+    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
+
+
+def membership_units(people: Sequence[UUID], members: str, calendars: str) -> dict[Key, object]:
+    """Of JSON texts: the memberships of these people, `MEMBERSHIPS_MAX` and one more of each at most, and what is said
+    of calendars that are not deleted."""
     of_people: dict[UUID, list[keys.Membership]] = {one: [] for one in people}
     payloads: dict[Key, object] = {}
-    for one in _members.decode(row["members"]):
+    for one in _members.decode(members):
         of_people[one.user_id].append(keys.Membership(one.calendar_id, one.role))
         payloads[keys.summary(one.calendar_id)] = None  # so that of a deleted one comes along that there is none
-    payloads |= {keys.summary(one.id): one for one in _summaries.decode(row["calendars"])}
+    payloads |= {keys.summary(one.id): one for one in _summaries.decode(calendars)}
     for user_id, all_ in of_people.items():
         payloads[keys.of_user(user_id)] = keys.Memberships(tuple(all_) if len(all_) <= MEMBERSHIPS_MAX else None)
-    return Loaded.of(payloads, row["snapshot"], row["is_standby"])
+    return payloads
 
 
 async def load_members(source: Source, wanted: Sequence[Key]) -> Loaded:

@@ -11,8 +11,8 @@ import msgspec
 from yotei.cache.key import Key
 from yotei.cache.key import Loaded as LoadedUnits
 from yotei.calendars import keys as calendars
-from yotei.calendars.calendar import Calendar, Role
-from yotei.calendars.rows import MEMBERSHIPS_MAX
+from yotei.calendars.calendar import Calendar
+from yotei.calendars.rows import MEMBERSHIPS_MAX, membership_units
 from yotei.events import keys
 from yotei.events.booking import Held, Taken
 from yotei.events.event import EventResource, ResponseStatus, Status, Stored, Transparency, Visibility
@@ -271,18 +271,10 @@ class _Concern(msgspec.Struct, frozen=True):
     calendar_id: UUID
 
 
-class _Membership(msgspec.Struct, frozen=True):
-    user_id: UUID
-    calendar_id: UUID
-    role: Role
-
-
 _months: Final = msgspec.json.Decoder(tuple[_Month, ...])
 _kept: Final = msgspec.json.Decoder(tuple[keys.Kept, ...])
 _guests: Final = msgspec.json.Decoder(tuple[_Guests, ...])
 _concerns: Final = msgspec.json.Decoder(tuple[_Concern, ...])
-_memberships: Final = msgspec.json.Decoder(tuple[_Membership, ...])
-_summaries: Final = msgspec.json.Decoder(tuple[calendars.Summary, ...])
 _known_resources: Final = msgspec.json.Decoder(tuple[resource_keys.Known, ...])
 
 
@@ -329,8 +321,7 @@ async def load_units(source: Source, wanted: Sequence[Key], agenda_months: Seque
         payloads[calendars.summary(one.calendar_id)] = None
     payloads |= {keys.attendees(event_id): found for event_id, found in guests.items()}
     payloads |= _concerns_by_key(concerned, _concerns.decode(row["concerns"]))
-    payloads |= _memberships_by_key(people, _memberships.decode(row["members"]))
-    payloads |= {calendars.summary(one.id): one for one in _summaries.decode(row["calendars"])}
+    payloads |= membership_units(people, row["members"], row["calendars"])
     payloads |= {users.profile(one.id): one for one in _profiles.decode(row["people"])}
     payloads |= {resource_keys.profile(one.resource.id): one for one in _known_resources.decode(row["resources"])}
     return LoadedUnits.of(payloads, row["snapshot"], row["is_standby"])
@@ -347,18 +338,6 @@ def _concerns_by_key(wanted: Sequence[Key], found: Sequence[_Concern]) -> dict[K
     for one in found:
         by_key[keys.invitations(one.user_id, one.month)].append(keys.Concern(one.event_id, one.calendar_id))
     return {key: keys.Concerns(tuple(all_) if len(all_) <= CONCERNS_MAX else None) for key, all_ in by_key.items()}
-
-
-def _memberships_by_key(people: Sequence[UUID], found: Sequence[_Membership]) -> dict[Key, object]:
-    of: dict[UUID, list[calendars.Membership]] = {one: [] for one in people}
-    payloads: dict[Key, object] = {}
-    for one in found:
-        of[one.user_id].append(calendars.Membership(one.calendar_id, one.role))
-        payloads[calendars.summary(one.calendar_id)] = None
-    for user_id, all_ in of.items():
-        kept = calendars.Memberships(tuple(all_) if len(all_) <= MEMBERSHIPS_MAX else None)
-        payloads[calendars.of_user(user_id)] = kept
-    return payloads
 
 
 def _first_of(month: str) -> datetime:

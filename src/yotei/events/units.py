@@ -34,7 +34,7 @@ MONTHS_MAX: Final = 400
 ROWS_MAX: Final = 2_000
 """Rows that one answer is put together from."""
 
-NO_TIME: Final = timedelta(0)
+_NO_TIME: Final = timedelta(0)
 
 Span = tuple[datetime, datetime, datetime, datetime]
 """Start and end of what can be in a window, as instants and as wall clock."""
@@ -318,7 +318,7 @@ def _hold(parts: Iterable[_Part], span: Span) -> None:
         for one in part.holds:
             if one.recurrence_id is not None:
                 for left in (one.recurrence_id + takes - first, one.recurrence_id - last):
-                    if left >= NO_TIME:
+                    if left >= _NO_TIME:
                         hold_until(span[0] + left)
 
 
