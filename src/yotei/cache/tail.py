@@ -1,4 +1,4 @@
-"""How a node learns of changes: it reads the change log, ten times a second and at once when a hint comes.
+"""How a node learns of changes: it reads the change log ten times a second, and at once for who has to know by now.
 
 Owns what the node knows: epoch, floors, lease. A poll that succeeds raises the floors of all it brought, then moves
 `known`, then renews the lease from its own start. It reads the primary: a replica would vouch for what it lacks.
@@ -155,10 +155,12 @@ class Tail:
         raise Problem(Code.UNAVAILABLE, "What was shown is not committed everywhere yet; try again.", retry_after_s=1)
 
     def hint(self, epoch: str, xid: int, names: Iterable[str]) -> None:
-        """Somebody says that a transaction changed these: believe it, and look."""
-        if continues(self.epoch, epoch) and not self.floors.known.sees(xid):
+        """Somebody says that a transaction changed these: believe it. There is nothing to look up then; who hears of
+        another epoch looks whether it is over."""
+        if not continues(self.epoch, epoch):
+            self.wake()
+        elif not self.floors.known.sees(xid):
             self.raise_to(xid, names)
-        self.wake()
 
     def raise_to(self, xid: int, names: Iterable[str]) -> None:
         """A transaction changed these; `ALL` among them says everything."""

@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 
 from tests.conftest import Budget
-from tests.integration.cache.nodes import LOG, NUMBERS, key_of, name_of, node, sql, thing, write
+from tests.integration.cache.nodes import LOG, NUMBERS, key_of, name_of, node, purges, sql, thing, write
 from tests.proxy import proxy_to_database
 from yotei.cache.key import Family
+from yotei.cache.tail import POLL_GAP_S_MIN, Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
 from yotei.storage.change_log import Snapshot
@@ -54,6 +55,30 @@ async def test_a_hint_and_the_own_write_are_seen_at_once(database: Database) -> 
         one.cache.apply(await write(database, other, 2), [name_of(other)])
 
         assert await one.get_many([it, other]) == [2, 2]
+
+
+async def test_a_hint_asks_for_no_poll_unless_it_is_of_another_epoch(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    tail = Tail(database, purges, poll_s=600.0)
+    running = asyncio.create_task(tail.run())
+    try:
+        await tail.caught_up()
+        await asyncio.sleep(2 * POLL_GAP_S_MIN)
+        polls = tail.polls
+
+        tail.hint(tail.epoch, await write(database, it, 2), [name_of(it)])
+        await asyncio.sleep(4 * POLL_GAP_S_MIN)
+        believed = tail.polls
+        tail.hint("1.1.1.1", 2**40, [name_of(it)])
+        async with asyncio.timeout(20):
+            while tail.polls == polls:  # noqa: ASYNC110  # nobody is told
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert believed == polls
 
 
 async def test_a_hint_of_another_epoch_is_not_believed(database: Database) -> None:
