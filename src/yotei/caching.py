@@ -12,7 +12,7 @@ from yotei.bus.hint import Hint
 from yotei.bus.transport import transport
 from yotei.cache import lease, redis_client
 from yotei.cache.composites import Composites
-from yotei.cache.key import Family
+from yotei.cache.key import Family, shapes
 from yotei.cache.l1 import L1
 from yotei.cache.l2 import L2
 from yotei.cache.levels import Cache
@@ -80,6 +80,7 @@ class Caching:
         )
         entries_max = L1_ENTRIES[settings.ttl_profile] if settings.l1_entries_max is None else settings.l1_entries_max
         redis = config.redis
+        kinds = families(settings)
         self._redis = None
         self.l2: L2 | None = None
         if redis.url is not None:
@@ -89,7 +90,7 @@ class Caching:
             self.l2 = L2(
                 self._redis,
                 now_s=lease.now_s,
-                prefix=redis.prefix,
+                prefix=f"{redis.prefix}.{shapes(kinds)}",
                 buckets=redis_client.buckets(redis.url),
                 soft_s=redis.soft_ms / 1_000,
                 connections_max=redis.connections_max,
@@ -107,7 +108,7 @@ class Caching:
             )
         self.cache = Cache(
             self.tail,
-            families(settings),
+            kinds,
             l1=l1,
             l2=self.l2,
             loads_max=settings.loads_max or max(1, database.pool_stats().size_max - 1),

@@ -1,6 +1,7 @@
 """What is cached: keys, their families, and values. Frozen; the same objects are handed to every reader."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from yotei.storage.change_log import Snapshot
 from yotei.storage.pool import Source
 
 NAME_LENGTH_MAX: Final = 200
+SHAPES_BYTES: Final = 4
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -41,6 +43,17 @@ class Family(msgspec.Struct, frozen=True):
     """In process; past it the value is asked from Redis again."""
     negative_ttl_s: float = 0.0
     """How long "there is no such thing" is kept, in process only; 0: not at all."""
+
+
+def shapes(families: Iterable[Family]) -> str:
+    """What the payloads of these families are made of, as a short digest, the same in every process of one release.
+
+    Payloads are stored without the names of their fields, so a release that has others, or in another order, must not
+    read them.
+    """
+    types = {family.name: family.type for family in families}
+    described = sorted(zip(types, msgspec.inspect.multi_type_info(types.values()), strict=True))
+    return blake2b(repr(described).encode(), digest_size=SHAPES_BYTES).hexdigest()
 
 
 class Value(msgspec.Struct, frozen=True):

@@ -15,7 +15,8 @@ from tests.conftest import Budget
 from tests.integration.rest.served import many_events, settings
 from tests.integration.rows import a_calendar, a_room, a_user, an_event, viewing
 from tests.redis_server import RedisServer
-from yotei.caching import Caching
+from yotei.cache.key import shapes
+from yotei.caching import Caching, families
 from yotei.events import changes, read
 from yotei.events.window import Window
 from yotei.settings import CacheSettings, RedisSettings
@@ -181,3 +182,18 @@ async def test_who_takes_a_position_sees_no_list_that_is_older(
         page = await read.list_calendar(reads, viewer, team.calendar_id, query(1))
 
     assert len(page.events) == 26
+
+
+async def test_what_is_stored_says_in_its_name_what_it_is_made_of(
+    database: Database, database_url: str, team: Team, redis_server: RedisServer
+) -> None:
+    async with a_node(database, database_url, redis_server.url) as node:
+        await read.list_calendar(node.reads(), viewing(team.viewer_id), team.calendar_id, query(1))
+        await filled(node)
+    client = Redis.from_url(redis_server.url)
+    names = [name.decode() for name in await client.keys("*")]
+    await client.aclose()
+
+    made_of = shapes(families(CacheSettings()))
+    assert len(names) > 10
+    assert all(name.startswith(f"{{yotei.{made_of}:") for name in names)
