@@ -191,7 +191,7 @@ async def test_what_is_stored_says_in_its_name_what_it_is_made_of(
         await read.list_calendar(node.reads(), viewing(team.viewer_id), team.calendar_id, query(1))
         await filled(node)
     client = Redis.from_url(redis_server.url)
-    names = [name.decode() for name in await client.keys("*")]
+    names = [str(name, "ascii") if isinstance(name, bytes) else name for name in await client.keys("*")]
     await client.aclose()
 
     made_of = shapes(families(CacheSettings()))
