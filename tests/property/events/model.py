@@ -1,10 +1,10 @@
 """A calendar as a person would keep it on paper: every instance written out, a rule read once, by dateutil.
 
 It says what edits of series mean without any of the arithmetic that is being tried: no spans, exceptions or masters.
-An instance that looks like its series, by a text or by its time, goes with it.
+An instance that looks like its series, by a text or by its time, goes with it, and so does the one that was meant.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -172,11 +172,12 @@ class Paper:
         if edit.what == "delete":
             self.groups.remove(group)
         elif edit.what == "answer":
-            _each(group, lambda there: msgspec.structs.replace(there, answer=edit.answer))
+            for at, there in enumerate(group.instances):
+                group.instances[at] = _told(there, answer=edit.answer)
         elif edit.what == "time":
             self._move(group, one, edit)
         else:
-            self._retell(group, edit, title)
+            self._retell(group, one, edit, title)
 
     def _change_one(self, group: Group, one: Instance, edit: Edit, title: str) -> None:
         at = group.instances.index(one)
@@ -203,31 +204,30 @@ class Paper:
         self.groups.append(Group(group.tzid, group.title, group.status, group.length, later))
         return self.groups[-1]
 
-    def _retell(self, group: Group, edit: Edit, title: str) -> None:
+    def _retell(self, group: Group, meant: Instance, edit: Edit, title: str) -> None:
         name, value = ("title", title) if edit.what == "title" else ("status", edit.status)
         before = getattr(group, name)
-        _each(
-            group,
-            lambda there: msgspec.structs.replace(there, **{name: value}) if getattr(there, name) == before else there,
-        )
+        for at, there in enumerate(group.instances):
+            if there is meant or getattr(there.shown, name) == before:
+                group.instances[at] = _told(there, **{name: value})
         setattr(group, name, value)
 
-    def _move(self, group: Group, since: Instance, edit: Edit) -> None:
+    def _move(self, group: Group, meant: Instance, edit: Edit) -> None:
         """By the clock: each goes as far on the wall clock as the one that was meant."""
-        start, end = self.new_time(edit, since, group.tzid)
-        by = _wall(start, group.tzid) - _wall(since.place, group.tzid)
+        start, end = self.new_time(edit, meant, group.tzid)
+        by = _wall(start, group.tzid) - _wall(meant.place, group.tzid)
         moved = []
         for one in group.instances:
             place = _instant(_wall(one.place, group.tzid) + by, group.tzid)
-            follows = group.is_in_place(one)
+            follows = one is meant or group.is_in_place(one)
             shown = _at(one.shown, place, place + (end - start)) if follows else one.shown
             moved.append(Instance(place, shown))
         group.instances = moved
         group.length = end - start
 
 
-def _each(group: Group, change: Callable[[Shown], Shown]) -> None:
-    group.instances = [Instance(one.place, change(one.shown)) for one in group.instances]
+def _told(one: Instance, **fields: str) -> Instance:
+    return Instance(one.place, msgspec.structs.replace(one.shown, **fields))
 
 
 def _at(shown: Shown, start: datetime, end: datetime) -> Shown:

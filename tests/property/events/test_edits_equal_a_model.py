@@ -6,10 +6,10 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from tests.integration.rows import viewing
-from tests.property.events.model import GUEST_EMAIL, Edit, Paper, Plan, Shown, histories, story
+from tests.property.events.model import FIRST_DAY, GUEST_EMAIL, Edit, Paper, Plan, Scope, Shown, histories, story
 from yotei.events import booking, instances, plan
 from yotei.events.draft import AnyOperation
 from yotei.events.event import Stored
@@ -76,7 +76,19 @@ def _stored(row: Row) -> Stored:
     return Stored(**{**more, **common})
 
 
+DAILY: Final = Plan("UTC", FIRST_DAY, 5, 1, "FREQ=DAILY;COUNT=5")
+
+
+def edit(what: Any, scope: Scope, instance: int, hour: int = 5) -> Edit:
+    return Edit(what, scope, instance, 0, hour, 1, "TENTATIVE", "ACCEPTED")
+
+
 @settings(deadline=None, max_examples=300)
+@example((DAILY, [edit("title", "this", 0), edit("title", "following", 0)]))
+@example((DAILY, [edit("title", "this", 2), edit("title", "following", 2)]))
+@example((DAILY, [edit("status", "this", 1), edit("title", "this", 1), edit("title", "all", 1)]))
+@example((DAILY, [edit("time", "this", 2, hour=9), edit("time", "following", 2, hour=11)]))
+@example((DAILY, [edit("time", "this", 2, hour=9), edit("time", "all", 2, hour=11)]))
 @given(histories)
 def test_what_is_read_is_what_a_person_would_have_on_paper(history: tuple[Plan, list[Edit]]) -> None:
     first, edits = history
