@@ -44,9 +44,9 @@ EVENTS: Final = statements.load("yotei.events")
 
 _list: Final = Statement(
     "bench.list",
-    "select id, calendar_id, uid, sequence, title, description, location, url, start_time, end_time, "
-    "nullif(span_end, 'infinity') as span_end, tzid, all_day, floating, rrule, rdates, exdates, series_id, "
-    "recurrence_id, this_and_future, status, transparency, visibility, version, created_at, updated_at, organizer_id "
+    "select id, start_time, end_time, nullif(span_end, 'infinity') as span_end, tzid, all_day, floating, rrule, "
+    "rdates, exdates, series_id, recurrence_id, this_and_future, status, uid, sequence, title, description, "
+    "location, url, transparency, visibility, calendar_id, version, created_at, updated_at, organizer_id "
     "from events where calendar_id = $1 and deleted_at is null and span_end >= $2 and start_time < $3 "
     "order by start_time, id",
     "events of a month",

@@ -44,17 +44,11 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     is_missed: bool
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
-    """One row of `events` with all that is shown of it. Times of all-day and floating events are wall clock in UTC."""
+class Timed(msgspec.Struct, frozen=True, gc=False):
+    """A row of `events` as far as it says when: what expansion needs of it. Times of all-day and floating events are
+    wall clock in UTC; no `span_end` is without an end."""
 
     id: UUID
-    calendar_id: UUID
-    uid: str
-    sequence: int
-    title: str
-    description: str | None
-    location: str | None
-    url: str | None
     start_time: datetime
     end_time: datetime
     span_end: datetime | None
@@ -68,8 +62,33 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     recurrence_id: datetime | None
     this_and_future: bool
     status: Status
+
+    @property
+    def recurs(self) -> bool:
+        return self.rrule is not None or bool(self.rdates)
+
+    @property
+    def on_wall_clock(self) -> bool:
+        return self.all_day or self.floating
+
+
+class Content(Timed, frozen=True, gc=False):
+    """What a row of `events` says besides, wherever it is kept."""
+
+    uid: str
+    sequence: int
+    title: str
+    description: str | None
+    location: str | None
+    url: str | None
     transparency: Transparency
     visibility: Visibility
+
+
+class Stored(Content, frozen=True, gc=False):
+    """One row of `events` with all that is shown of it."""
+
+    calendar_id: UUID
     version: int
     created_at: datetime
     updated_at: datetime
@@ -81,14 +100,6 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     attendees: tuple[Invitation, ...]
     bookings: tuple[Booking, ...]
     booked_until: datetime | None
-
-    @property
-    def recurs(self) -> bool:
-        return self.rrule is not None or bool(self.rdates)
-
-    @property
-    def on_wall_clock(self) -> bool:
-        return self.all_day or self.floating
 
 
 class Attendee(msgspec.Struct, frozen=True, gc=False):

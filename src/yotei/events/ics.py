@@ -19,7 +19,7 @@ from yotei.calendars import rows as calendars
 from yotei.calendars.calendar import COLOR_DEFAULT
 from yotei.errors import not_found
 from yotei.events import rows, write
-from yotei.events.rows import Content, ImportedRow, InvitedRow, KnownPerson
+from yotei.events.rows import Exported, ImportedRow, InvitedRow, KnownPerson
 from yotei.ical import Attendee, Finding, ParsedCalendar, ParsedEvent, parse_calendar, span, write_calendar
 from yotei.ical.lines import read_calendars
 from yotei.storage.ids import uuid7
@@ -205,9 +205,9 @@ async def _import_chunk(
     return _Tally(len(added), len(updated), len(chunk) - len(added) - len(updated))
 
 
-async def _stored(tx: Source, calendar_id: UUID, uids: Sequence[str]) -> dict[_Key, Content]:
+async def _stored(tx: Source, calendar_id: UUID, uids: Sequence[str]) -> dict[_Key, Exported]:
     """What the calendar holds under these UIDs; overrides can make it more than a chunk."""
-    found: dict[_Key, Content] = {}
+    found: dict[_Key, Exported] = {}
     after: UUID | None = None
     while True:
         page = await rows.select_content(tx, calendar_id, uids, after, CHUNK_EVENTS)
@@ -288,7 +288,7 @@ def _invited(attendee: Attendee, event_id: UUID, people: Mapping[str, KnownPerso
     )
 
 
-def _with_answers_kept(guests: list[InvitedRow], there: Content, *, is_later: bool) -> list[InvitedRow]:
+def _with_answers_kept(guests: list[InvitedRow], there: Exported, *, is_later: bool) -> list[InvitedRow]:
     if is_later:
         return guests
     answers = {one.email: one.response_status for one in there.attendees}
@@ -312,12 +312,12 @@ def _says(row: ImportedRow, guests: Iterable[InvitedRow]) -> tuple[Any, ...]:
     return *(getattr(row, field) for field in _SAID), attendees
 
 
-def _says_stored(there: Content) -> tuple[Any, ...]:
+def _says_stored(there: Exported) -> tuple[Any, ...]:
     attendees = sorted((one.email, one.own_name or "", one.response_status, one.is_optional) for one in there.attendees)
     return *(getattr(there, field) for field in _SAID), attendees
 
 
-def _exported(row: Content) -> ParsedEvent:
+def _exported(row: Exported) -> ParsedEvent:
     has_own_organizer = any(line.startswith(("ORGANIZER:", "ORGANIZER;")) for line in row.properties)
     return ParsedEvent(
         uid=row.uid,

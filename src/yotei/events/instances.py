@@ -6,53 +6,16 @@ The arithmetic of recurrence is `ical`'s; here rows become its values and come b
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from yotei.errors import Code, Problem
-from yotei.events.event import Status
+from yotei.events.event import Timed
 from yotei.events.window import Window
 from yotei.ical import recurrence
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """The end of what has none: behind every window."""
-
-
-class Timed(Protocol):
-    """What expansion needs of a row of `events`; there are readings of it with more and with no more than this."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def start_time(self) -> datetime: ...
-    @property
-    def end_time(self) -> datetime: ...
-    @property
-    def span_end(self) -> datetime | None: ...
-    @property
-    def tzid(self) -> str | None: ...
-    @property
-    def all_day(self) -> bool: ...
-    @property
-    def floating(self) -> bool: ...
-    @property
-    def rrule(self) -> str | None: ...
-    @property
-    def rdates(self) -> tuple[datetime, ...]: ...
-    @property
-    def exdates(self) -> tuple[datetime, ...]: ...
-    @property
-    def series_id(self) -> UUID | None: ...
-    @property
-    def recurrence_id(self) -> datetime | None: ...
-    @property
-    def this_and_future(self) -> bool: ...
-    @property
-    def status(self) -> Status: ...
-    @property
-    def recurs(self) -> bool: ...
-    @property
-    def on_wall_clock(self) -> bool: ...
 
 
 _Row = TypeVar("_Row", bound=Timed)

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from yotei.cache.key import Key
-from yotei.events.event import ResponseStatus, Status, Transparency, Visibility
+from yotei.events.event import Content, ResponseStatus
 from yotei.storage.change_log import Change, Span
 
 PURGE_MONTHS_MAX: Final = 24
@@ -29,42 +29,16 @@ class Hold(msgspec.Struct, frozen=True, gc=False, array_like=True):
     is_missed: bool
 
 
-class Kept(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class Kept(Content, frozen=True, gc=False, array_like=True):
     """A row of `events` with what it holds, of people and rooms the ids only; the order is that of `load_units`."""
 
-    id: UUID
     calendar_id: UUID
     organizer_id: UUID
-    uid: str
-    sequence: int
-    title: str
-    description: str | None
-    location: str | None
-    url: str | None
-    start_time: datetime
-    end_time: datetime
-    span_end: datetime | None
-    tzid: str | None
-    all_day: bool
-    floating: bool
-    rrule: str | None
-    rdates: tuple[datetime, ...]
-    exdates: tuple[datetime, ...]
-    series_id: UUID | None
-    recurrence_id: datetime | None
-    this_and_future: bool
-    status: Status
-    transparency: Transparency
-    visibility: Visibility
     version: int
     created_at: datetime
     updated_at: datetime
     booked_until: datetime | None
     holds: tuple[Hold, ...]
-
-    @property
-    def recurs(self) -> bool:
-        return self.rrule is not None or bool(self.rdates)
 
 
 class Month(msgspec.Struct, frozen=True, array_like=True):

@@ -273,10 +273,10 @@ wanted as materialized (
 shown as materialized (
   select w.calendar_id, w.month, e.id, e.calendar_id as own_calendar_id, e.organizer_id,
          json_build_array(
-           e.id, e.calendar_id, e.organizer_id, e.uid, e.sequence, e.title, e.description, e.location, e.url,
-           e.start_time, e.end_time, nullif(e.span_end, 'infinity'), e.tzid, e.all_day, e.floating,
-           e.rrule, e.rdates, e.exdates, e.series_id, e.recurrence_id, e.this_and_future,
-           e.status, e.transparency, e.visibility, e.version, e.created_at, e.updated_at,
+           e.id, e.start_time, e.end_time, nullif(e.span_end, 'infinity'), e.tzid, e.all_day, e.floating,
+           e.rrule, e.rdates, e.exdates, e.series_id, e.recurrence_id, e.this_and_future, e.status,
+           e.uid, e.sequence, e.title, e.description, e.location, e.url, e.transparency, e.visibility,
+           e.calendar_id, e.organizer_id, e.version, e.created_at, e.updated_at,
            case when e.rrule is not null or e.rdates <> '{}'
                 then (select min(b.booked_until) from event_resources b where b.event_id = e.id) end,
            (select coalesce(json_agg(json_build_array(v.id, v.resource_id, v.recurrence_id, v.start_time, v.end_time, v.status = 'MISSED')), '[]')
@@ -381,7 +381,8 @@ select id, email, name from users where email = any($1::text[]) and erased_at is
 -- What iCalendar says of events: those of one calendar ($1) with a UID of $2 (null: all), after the id $3, $4 at most; as JSON.
 select coalesce(json_agg(s order by s.id), '[]')::text as events
 from (
-  select e.id, e.uid, e.sequence, e.title, e.description, e.location, e.url, e.start_time, e.end_time, e.tzid, e.all_day, e.floating,
+  select e.id, e.uid, e.sequence, e.title, e.description, e.location, e.url,
+         e.start_time, e.end_time, nullif(e.span_end, 'infinity') as span_end, e.tzid, e.all_day, e.floating,
          e.rrule, e.rdates, e.exdates, e.series_id, e.recurrence_id, e.this_and_future, e.status, e.transparency, e.visibility,
          e.properties, e.created_at, e.updated_at, e.organizer_id, o.email as organizer_email, o.name as organizer_name,
          (select coalesce(json_agg(a), '[]')

@@ -15,7 +15,7 @@ from yotei.calendars.calendar import Calendar
 from yotei.calendars.rows import MEMBERSHIPS_MAX, membership_units
 from yotei.events import keys
 from yotei.events.booking import Held, Taken
-from yotei.events.event import EventResource, ResponseStatus, Status, Stored, Transparency, Visibility
+from yotei.events.event import Content, EventResource, ResponseStatus, Stored
 from yotei.events.state import CalendarState, Loaded, LoadedEvent, Namesake, PersonState, ResourceState, Row
 from yotei.resources import keys as resource_keys
 from yotei.resources.resource import Resource
@@ -65,7 +65,7 @@ class KnownPerson(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class ContentAttendee(msgspec.Struct, frozen=True, gc=False):
+class ExportedAttendee(msgspec.Struct, frozen=True, gc=False):
     """`own_name` is the one that the invitation gives, `name` falls back to the person's."""
 
     email: str
@@ -75,65 +75,22 @@ class ContentAttendee(msgspec.Struct, frozen=True, gc=False):
     is_optional: bool
 
 
-class Content(msgspec.Struct, frozen=True):
+class Exported(Content, frozen=True):
     """One row of `events` as far as iCalendar has words for it."""
 
-    id: UUID
-    uid: str
-    sequence: int
-    title: str
-    description: str | None
-    location: str | None
-    url: str | None
-    start_time: datetime
-    end_time: datetime
-    tzid: str | None
-    all_day: bool
-    floating: bool
-    rrule: str | None
-    rdates: tuple[datetime, ...]
-    exdates: tuple[datetime, ...]
-    series_id: UUID | None
-    recurrence_id: datetime | None
-    this_and_future: bool
-    status: Status
-    transparency: Transparency
-    visibility: Visibility
     properties: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
     organizer_id: UUID
     organizer_email: str
     organizer_name: str
-    attendees: tuple[ContentAttendee, ...]
+    attendees: tuple[ExportedAttendee, ...]
 
 
-class ImportedRow(msgspec.Struct, frozen=True):
-    """A row of `events` as a file gives it; no `span_end` is without an end."""
+class ImportedRow(Content, frozen=True):
+    """A row of `events` as a file gives it."""
 
-    id: UUID
     organizer_id: UUID
-    uid: str
-    sequence: int
-    title: str
-    description: str | None
-    location: str | None
-    url: str | None
-    start_time: datetime
-    end_time: datetime
-    span_end: datetime | None
-    tzid: str | None
-    all_day: bool
-    floating: bool
-    rrule: str | None
-    rdates: tuple[datetime, ...]
-    exdates: tuple[datetime, ...]
-    series_id: UUID | None
-    recurrence_id: datetime | None
-    this_and_future: bool
-    status: str
-    transparency: str
-    visibility: str
     properties: tuple[str, ...]
     created_at: datetime | None
     updated_at: datetime | None
@@ -196,7 +153,7 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     lines: tuple[HistoryLine, ...]
 
 
-_contents: Final = msgspec.json.Decoder(tuple[Content, ...])
+_contents: Final = msgspec.json.Decoder(tuple[Exported, ...])
 _calendars: Final = msgspec.json.Decoder(tuple[MemberCalendar, ...])
 _events: Final = msgspec.json.Decoder(tuple[Stored, ...])
 _profiles: Final = msgspec.json.Decoder(tuple[Profile, ...])
@@ -425,7 +382,7 @@ async def select_people_by_email(source: Source, emails: Sequence[str]) -> dict[
 
 async def select_content(
     source: Source, calendar_id: UUID, uids: Sequence[str] | None, after: UUID | None, limit: int
-) -> tuple[Content, ...]:
+) -> tuple[Exported, ...]:
     """By id, after one."""
     wanted = None if uids is None else list(uids)
     row = await source.fetchrow(_SQL["select_content"], calendar_id, wanted, after, limit)

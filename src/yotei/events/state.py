@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from yotei.errors import Code, Fault, Problem, not_found
-from yotei.events.event import ResponseStatus, Status, Transparency, Visibility
+from yotei.events.event import Content, ResponseStatus
 from yotei.ical import recurrence
 from yotei.resources.resource import Resource
 from yotei.users.user import Viewer
@@ -43,45 +43,14 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     booked_until: datetime | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A row of `events`; no `span_end` is without an end. Times of all-day and floating events are wall clock in
-    UTC."""
+class Row(Content, frozen=True):
+    """A row of `events` as it is written."""
 
-    id: UUID
     calendar_id: UUID
     organizer_id: UUID
-    uid: str
-    sequence: int
-    title: str
-    description: str | None
-    location: str | None
-    url: str | None
-    start_time: datetime
-    end_time: datetime
-    span_end: datetime | None
-    tzid: str | None
-    all_day: bool
-    floating: bool
-    rrule: str | None
-    rdates: tuple[datetime, ...]
-    exdates: tuple[datetime, ...]
-    series_id: UUID | None
-    recurrence_id: datetime | None
-    this_and_future: bool
-    status: Status
-    transparency: Transparency
-    visibility: Visibility
     properties: tuple[str, ...]
     version: int
     deleted_at: datetime | None
-
-    @property
-    def recurs(self) -> bool:
-        return self.rrule is not None or bool(self.rdates)
-
-    @property
-    def on_wall_clock(self) -> bool:
-        return self.all_day or self.floating
 
     def series(self) -> recurrence.Series:
         """What expansion needs of it."""

@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from yotei.errors import Code, Problem
+from yotei.events.event import Timed
 from yotei.events.instances import Occurrence, expand
 from yotei.events.window import Window
 from yotei.ical import to_utc
@@ -18,7 +19,7 @@ from yotei.resources.read import fully_taken, open_periods
 from yotei.resources.resource import Period
 from yotei.scheduling.freebusy import Kind
 from yotei.scheduling.periods import Span, joined, without
-from yotei.scheduling.rows import PeopleBusy, ResourceBlocked, SeriesRow
+from yotei.scheduling.rows import PeopleBusy, ResourceBlocked
 
 INSTANCES_MAX: Final = 200_000
 """Instances of series in one answer, each counted once, whomever it concerns."""
@@ -73,7 +74,7 @@ def taken_by(spans: Spans, window: Window) -> list[Span]:
     return joined(chain.from_iterable(spans.values()), window.start, window.end)
 
 
-def _occurrences(rows: Iterable[SeriesRow], window: Window) -> Iterator[Occurrence[SeriesRow]]:
+def _occurrences(rows: Iterable[Timed], window: Window) -> Iterator[Occurrence[Timed]]:
     wide = Window(window.start - _ANY_ZONE, window.end + _ANY_ZONE, _UTC)
     return (one for one in expand(rows, wide, INSTANCES_MAX) if one.end > one.start)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from yotei.events.event import Status
+from yotei.events.event import Timed
 from yotei.resources.resource import Resource, ResourceRole
 from yotei.scheduling.freebusy import Kind
 from yotei.scheduling.periods import Span
@@ -35,33 +35,6 @@ class Busy(msgspec.Struct, frozen=True):
     spans: tuple[Span, ...]
 
 
-class SeriesRow(msgspec.Struct, frozen=True):
-    """A row of `events` that is part of a series, as far as it says when."""
-
-    id: UUID
-    start_time: datetime
-    end_time: datetime
-    span_end: datetime | None
-    tzid: str | None
-    all_day: bool
-    floating: bool
-    rrule: str | None
-    rdates: tuple[datetime, ...]
-    exdates: tuple[datetime, ...]
-    series_id: UUID | None
-    recurrence_id: datetime | None
-    this_and_future: bool
-    status: Status
-
-    @property
-    def recurs(self) -> bool:
-        return self.rrule is not None or bool(self.rdates)
-
-    @property
-    def on_wall_clock(self) -> bool:
-        return self.all_day or self.floating
-
-
 class Mark(msgspec.Struct, frozen=True):
     """Whom a row of a series makes busy."""
 
@@ -77,7 +50,7 @@ class PeopleBusy(msgspec.Struct, frozen=True):
     people: tuple[Somebody, ...]
     busy: tuple[Busy, ...]
     wall: tuple[Busy, ...]
-    rows: tuple[SeriesRow, ...]
+    rows: tuple[Timed, ...]
     marks: tuple[Mark, ...]
 
 
@@ -92,7 +65,7 @@ class ResourceBlocked(msgspec.Struct, frozen=True):
 
 _people: Final = msgspec.json.Decoder(tuple[Somebody, ...])
 _busy: Final = msgspec.json.Decoder(tuple[Busy, ...])
-_rows: Final = msgspec.json.Decoder(tuple[SeriesRow, ...])
+_rows: Final = msgspec.json.Decoder(tuple[Timed, ...])
 _marks: Final = msgspec.json.Decoder(tuple[Mark, ...])
 _resources: Final = msgspec.json.Decoder(tuple[ResourceBlocked, ...])
 
