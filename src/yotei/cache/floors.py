@@ -78,12 +78,12 @@ class Floors:
     def raise_to(self, xid: int, names: Iterable[str]) -> None:
         """A transaction changed these, says the change log, a hint, or the writer itself; said twice is said once."""
         for name in names:
-            floors = self._by_name.setdefault(name, {})
-            if floors.get(xid) == self._age.number:
-                continue
             if self._count >= 2 * self.names_max:
                 self._is_blind = True
                 break
+            floors = self._by_name.setdefault(name, {})
+            if floors.get(xid) == self._age.number:
+                continue
             self._count += 1
             floors[xid] = self._age.number
             self._age.purges.append((name, xid))

@@ -95,6 +95,16 @@ def test_too_many_floors_make_everything_older_useless_and_nothing_wrong() -> No
     assert not one.usable(Snapshot(12, 12), "key")
 
 
+def test_what_was_too_much_to_be_remembered_leaves_nothing_behind() -> None:
+    one = floors(names_max=5)
+    for n in range(100):
+        one.raise_to(12, [str(n)])
+    most = len(one._by_name)
+    one.advance(Snapshot(13, 13), 0.001)
+
+    assert (most, len(one._by_name)) == (2 * 5, 0)
+
+
 def test_a_value_that_is_found_usable_is_complete_as_far_as_the_floors_go() -> None:
     one = floors()
     one.advance(Snapshot(20, 20), 1.0)
