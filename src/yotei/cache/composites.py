@@ -6,6 +6,7 @@ in the epoch that it was made in, under the lease: a change of any unit ends it,
 the stay of one of its units in process. Knows neither what a composite is nor how it is made.
 """
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -126,8 +127,9 @@ class Composites:
         return None
 
     def stale(self, name: str) -> tuple[Any, float] | None:
-        """What is still there and of which no change is known, though its lease or its time is over, and its age in
-        seconds: for when PostgreSQL is away, to be marked as such."""
+        """What is still there and of which no change is known, though its lease or its time to live is over, and its
+        age in seconds: for when PostgreSQL is away, to be marked as such. Not what time has made another one of: a
+        token that has ended shows nothing, whoever is away."""
         found, now_s = self._kept.entries.get(name), self._now_s()
         if found is None or now_s >= found.stale_until_s:
             return None
@@ -143,9 +145,10 @@ class Composites:
         floors, used = tail.floors, reading.used
         if not 0 < len(used) <= UNITS_MAX or reading.stale_age_s is not None or reading.turn != tail.turn:
             return
-        fresh_until_s = now_s + self._ttl_s
+        fresh_until_s, held_until_s = now_s + self._ttl_s, math.inf
         if reading.held_until is not None:
-            fresh_until_s = min(fresh_until_s, now_s + (reading.held_until - datetime.now(UTC)).total_seconds())
+            held_until_s = now_s + (reading.held_until - datetime.now(UTC)).total_seconds()
+            fresh_until_s = min(fresh_until_s, held_until_s)
         loaded_s, units = now_s, set()
         for one in used:
             unit, key = self._units.entries.get(one.key.name), one.key
@@ -167,7 +170,7 @@ class Composites:
             reading.turn,
             loaded_s=loaded_s,
             fresh_until_s=fresh_until_s,
-            stale_until_s=fresh_until_s + self._stale_max_s,
+            stale_until_s=min(fresh_until_s + self._stale_max_s, held_until_s),
             size_bytes=size_bytes,
         )
         composite.version = floors.version

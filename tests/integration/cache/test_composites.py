@@ -237,6 +237,23 @@ async def test_old_ones_are_there_for_when_postgresql_is_away_unless_they_are_kn
     assert (outdated, too_old) == (None, None)
 
 
+async def test_what_time_has_made_another_answer_of_is_no_old_one_either(database: Database) -> None:
+    (it,) = await numbers(database, 1)
+    async with keeping(database) as kept:
+        total, reading = await kept.read([it])
+        with reading_of_request(reading):
+            hold_until(datetime.now(UTC) + timedelta(seconds=20))
+        kept.sums.keep("it", total, SIZE_BYTES, reading)
+
+        kept.node.clock.ahead_s = 10.0
+        held = kept.sums.stale("it")
+        kept.node.clock.ahead_s = 30.0
+        over = kept.sums.stale("it")
+
+    assert held is not None
+    assert over is None
+
+
 async def test_they_take_no_more_room_than_they_may_and_a_large_one_none(database: Database) -> None:
     (it,) = await numbers(database, 1)
     async with keeping(database, bytes_max=100_000) as kept:
