@@ -435,7 +435,7 @@ def _readable(
         return None
     try:
         return unpacked(stored, lambda payload: decode(key, payload))
-    except ValueError:  # msgspec's are of that kind
+    except (ValueError, RecursionError):  # msgspec raises both
         return None
 
 

@@ -359,6 +359,18 @@ async def test_what_another_release_has_stored_is_not_there(pair: tuple[Node, No
         assert await stored(one, it) is None
 
 
+async def test_what_nests_too_deep_to_be_decoded_is_not_there(pair: tuple[Node, Node], it: UUID) -> None:
+    one, other = pair
+    await one.get(it)
+    await one.filled()
+    assert one.l2 is not None
+    name = one.l2._name(one.tail.epoch, 0, name_of(it))
+    whole = await one.l2._redis.get(name)
+    await one.l2._redis.set(name, whole[:37] + b"\x96\x01\x90\x01\x01\x01" + b"\x91" * 100_000)
+
+    assert await other.get(it) == 1
+
+
 async def test_long_values_are_deflated(database: Database, redis_server: RedisServer, it: UUID) -> None:
     async with node(database, redis_server.unix_url, deflate_bytes_min=1) as one:
         await one.get(it)
