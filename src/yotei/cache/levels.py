@@ -43,6 +43,8 @@ FILL_KEYS_MAX: Final = 100
 FILL_ATTEMPTS_MAX: Final = 3
 CLAIM_PAUSE_S_MIN: Final = 0.005
 CLAIM_PAUSE_S_MAX: Final = 0.05
+REFRESH_GAIN_S_MIN: Final = 1.0
+"""What expires in Redis by less than that later than in process is the same value: clocks and milliseconds differ."""
 LOAD_FAILURES_MAX: Final = 5
 LOAD_OPEN_S: Final = 0.5
 RETRY_AFTER_S: Final = 1
@@ -394,7 +396,7 @@ class Cache:
 
         async def work(land: _Land) -> None:
             try:
-                newer_than = self._wall_s() + expires_s - self._now_s()
+                newer_than = self._wall_s() + expires_s - self._now_s() + REFRESH_GAIN_S_MIN
                 left = await self._from_l2([key], land, newer_than_s=newer_than)
                 if left and (claimed := await self._claim(left, land, newer_than_s=newer_than)):
                     self._counts[key.family].refreshes += 1

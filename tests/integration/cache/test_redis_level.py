@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.cache.nodes import NUMBERS, Node, key_of, name_of, node, thing, write
 from tests.redis_server import RedisServer
-from yotei.cache.key import Value
+from yotei.cache.key import Family, Value
 from yotei.cache.l2 import Fill, L2Unavailable, packed
 from yotei.cache.marker import Marker, may_fill
 from yotei.errors import Code, Problem
@@ -437,6 +437,29 @@ async def test_with_postgresql_down_what_redis_has_is_served_and_marked(
 
         assert await one.get_many([it], reading) == [1]
         assert reading.stale_age_s is not None
+
+
+async def test_what_is_refreshed_before_time_is_loaded_and_not_the_old_value_again(
+    database: Database, redis_server: RedisServer
+) -> None:
+    things = [thing() for _ in range(20)]
+    for one_thing in things:
+        await write(database, one_thing, 1)
+    passed_s = 0.0
+    lasting = Family("numbers", int, ttl_s=600.0, l1_ttl_s=600.0)
+    async with node(
+        database, redis_server.unix_url, families=[lasting], lease_s=3_600.0, wall_s=lambda: time.time() + passed_s
+    ) as one:
+        await one.get_many(things)
+        await one.filled()
+        before = len(one.loads.calls)
+        one.clock.ahead_s = passed_s = 560.0
+        one.cache._chance = lambda: 1 - 1e-9
+
+        await one.get_many(things)
+        await asyncio.gather(*one.cache._flights._tasks)
+
+    assert len(one.loads.calls) - before == len(things)
 
 
 async def test_epochs_do_not_see_each_other(pair: tuple[Node, Node], it: UUID) -> None:
