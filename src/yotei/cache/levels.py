@@ -72,6 +72,7 @@ class Reading:
     __slots__ = (
         "began_s",
         "brought",
+        "epoch",
         "held_until",
         "hits_l1",
         "hits_l2",
@@ -84,8 +85,10 @@ class Reading:
         "xid",
     )
 
-    def __init__(self, token: Token | None, turn: int, began_s: float) -> None:
+    def __init__(self, token: Token | None, epoch: str, turn: int, began_s: float) -> None:
         self.token = token
+        self.epoch = epoch
+        """Of what it has seen; empty while the node does not know its own."""
         self.turn = turn
         self.began_s = began_s
         self.used: list[Used] = []
@@ -193,23 +196,24 @@ class Cache:
     # What a request asks.
 
     def reading(self, token: Token | None = None) -> Reading:
-        return Reading(token, self._tail.turn, self._now_s())
+        return Reading(token, self._tail.epoch, self._tail.turn, self._now_s())
 
     async def begin(self, reading: Reading) -> None:
         """See at least what the client has seen. Problem `unavailable`; ValueError for a token nobody was given."""
         if reading.token is not None:
             await self._tail.reach(reading.token)
-            reading.turn = self._tail.turn
+            reading.epoch, reading.turn = self._tail.epoch, self._tail.turn
 
     def token(self, reading: Reading) -> Token | None:
         """What to hand back to the client: it has now seen this too, and written `xid`. None: there is nothing."""
         tail, seen, xid = self._tail, reading.seen, reading.xid
         if not tail.epoch or (seen is None and not xid):
             return reading.token
+        if reading.epoch not in ("", tail.epoch):
+            # What was seen, and what was written, means nothing in this epoch.
+            return Token(tail.epoch, tail.floors.known)
         if seen is None:
             seen = tail.floors.base
-        elif reading.turn != tail.turn:
-            seen = tail.floors.known  # what was seen means nothing in this epoch
         if reading.token is not None:
             return reading.token.after(tail.epoch, seen, xid)
         return Token(tail.epoch, seen, xid)

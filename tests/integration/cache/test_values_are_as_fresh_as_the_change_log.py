@@ -12,7 +12,7 @@ from yotei.cache.key import Family
 from yotei.cache.tail import POLL_GAP_S_MIN, Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
-from yotei.storage.change_log import Snapshot
+from yotei.storage.change_log import Position, Snapshot
 from yotei.storage.pool import Database
 
 DOWN = Problem(Code.UNAVAILABLE, "down")
@@ -225,6 +225,38 @@ async def test_a_token_of_a_time_to_come_is_refused_and_one_of_another_epoch_ask
         with pytest.raises(ValueError, match="time to come"):
             await one.get(it, Token(one.tail.epoch, Snapshot(2**40, 2**40)))
         assert await one.get(it, Token("1.1.1.1", Snapshot(2**40, 2**40))) == 1
+
+
+async def test_a_write_of_another_epoch_is_not_waited_for_in_this_one(database: Database) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        writing = one.cache.reading()
+        await one.get_many([it], writing)
+        writing.xid = 2**40  # of which the standby that is the primary now has never heard
+
+        # A crash throws the statistics away; so does this.
+        await database.execute(sql("select pg_stat_reset_shared('archiver')"))
+        await one.tail.poll()
+        told = one.cache.token(writing)
+
+        assert told is not None
+        assert told.is_met(one.tail.epoch, one.tail.floors.known)
+
+
+async def test_who_begins_anew_in_the_same_epoch_tells_of_all_that_was_shown(database: Database) -> None:
+    it = thing()
+    async with node(database) as one:
+        xid = await write(database, it, 1)
+        reading = one.cache.reading()
+        shown = await one.get_many([it], reading)
+
+        one.tail._enter(one.tail.epoch, Position(Snapshot(1, 1), 0))  # it has not read the log yet
+        told = one.cache.token(reading)
+
+        assert shown == [1]
+        assert told is not None
+        assert told.seen.sees(xid)
 
 
 async def test_with_postgresql_down_old_values_are_served_and_marked_but_never_with_a_token(
