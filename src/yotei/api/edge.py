@@ -9,7 +9,6 @@ ETag              of what the doors tag; 304 where `If-None-Match` names it (RFC
 
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
 import msgspec
 from litestar import Request
@@ -111,8 +110,7 @@ def token_told(scope: HTTPScope, headers: dict[bytes, bytes], token: Token) -> H
     told = [(TOKEN_FIELD, text.encode())]
     if headers.get(COOKIE_WANTED_FIELD) == b"1":
         secure = "; Secure" if scope["scheme"] == "https" else ""
-        value = quote(text, safe="@:+")  # a list of transactions has commas, which no cookie has
-        told.append((b"set-cookie", f"{TOKEN}={value}; Path=/; HttpOnly; SameSite=Lax{secure}".encode()))
+        told.append((b"set-cookie", f"{TOKEN}={text}; Path=/; HttpOnly; SameSite=Lax{secure}".encode()))
     return told
 
 
@@ -229,7 +227,7 @@ def _of_cookie(headers: dict[bytes, bytes]) -> bytes | None:
     for one in cookies.split(b";"):
         name, _, value = one.strip().partition(b"=")
         if name == TOKEN.encode():
-            return unquote(value.decode("latin-1"), "latin-1").encode("latin-1")
+            return value
     return None
 
 

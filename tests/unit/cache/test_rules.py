@@ -161,6 +161,15 @@ def test_a_token_is_read_as_it_was_written_and_nothing_else_is_one() -> None:
             Token.parse(text)
 
 
+def test_a_token_that_is_given_is_taken_back_however_many_transactions_are_open() -> None:
+    first = 10**12
+    token = Token(
+        "7712541554657664487.1.17986.1795716018016", Snapshot(first, first + 2_500, (*range(first, first + 2_500, 2),))
+    )
+
+    assert Token.parse(str(token)) == token
+
+
 def test_a_token_forgets_nothing_within_its_epoch() -> None:
     token = Token("7", Snapshot(20, 20)).after("7", Snapshot(15, 15), 25)
 
