@@ -274,9 +274,9 @@ class ChangeLogSettings(Section, frozen=True):
     transaction_max_s: Annotated[
         int,
         Meta(
-            ge=60,
+            ge=3_600,
             le=604_800,
-            description="No transaction is open longer than this; older partitions are not read by the tail.",
+            description="No transaction is open longer than this: what one wrote before is not found by the tail.",
         ),
     ] = 86_400
     maintain_every_s: Annotated[

@@ -131,6 +131,11 @@ def test_variables_of_others_are_not_ours() -> None:
         ("[pool]\nacquire_timeout_s = 0", "pool.acquire_timeout_s: expected `float` > 0"),
         ("[limits]\npage_size_default = 600", "limits.page_size_default: expected at most limits.page_size_max"),
         ("[log]\nlevel = 'loud'", "log.level: invalid enum value 'loud'"),
+        ("[cache]\npoll_ms = 600\nlease_ms = 1000", "cache.poll_ms: expected at most half of cache.lease_ms"),
+        ("[cache]\nnegative_ttl_s = 3", "cache.negative_ttl_s: expected at most cache.lease_ms"),
+        ("[redis]\nsoft_ms = 501", "redis.soft_ms: expected at most redis.hard_ms"),
+        ("[change_log]\nkeep_days = 1", "change_log.keep_days: expected more days than change_log.transaction_max_s"),
+        ("[change_log]\ntransaction_max_s = 600", "change_log.transaction_max_s: expected `int` >= 3600"),
     ],
 )
 def test_a_wrong_setting_of_the_file_is_named_by_its_path(tmp_path: Path, toml: str, named: str) -> None:
