@@ -162,7 +162,7 @@ class _Answering:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _begin(self, start: Any) -> None:
-        told = [] if self._reads is None else _told(self._scope, self._headers, self._reads)
+        told = [] if self._reads is None else await _told(self._scope, self._headers, self._reads)
         start["headers"] = [*start["headers"], *told]
         await self._send(start)
 
@@ -207,13 +207,13 @@ async def _begun(caching: Any, headers: dict[bytes, bytes]) -> Reads:
     return reads
 
 
-def _told(scope: HTTPScope, headers: dict[bytes, bytes], reads: Reads) -> Headers:
-    reading, token = reads.reading, reads.token
+async def _told(scope: HTTPScope, headers: dict[bytes, bytes], reads: Reads) -> Headers:
+    reading, token = reads.reading, await reads.token()
     told = [] if token is None else token_told(scope, headers, token)
     if reading.used:
         detail = f'"l1={reading.hits_l1} l2={reading.hits_l2} db={reading.loads}"'
         stale = "; stale" if reading.stale_age_s is not None else ""
-        how = "fwd=bypass" if not reads.is_whole else "fwd=miss" if reading.loads else "hit"
+        how = "fwd=bypass" if reading.xid or not reads.is_whole else "fwd=miss" if reading.loads else "hit"
         told.append((CACHE_STATUS_FIELD, f"yotei; {how}{stale}; detail={detail}".encode()))
     if reading.stale_age_s is not None:
         told.append((b"age", str(int(reading.stale_age_s)).encode()))

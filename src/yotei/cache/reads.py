@@ -6,6 +6,7 @@
 asked itself. A load is one statement, whichever source it is given.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,10 +19,13 @@ from yotei.cache.key import Key, Loaded, UnitLoad
 from yotei.cache.levels import Cache, Reading
 from yotei.cache.replicas import Replicas
 from yotei.cache.token import Token
-from yotei.storage.change_log import Snapshot
-from yotei.storage.pool import Source
+from yotei.errors import Problem
+from yotei.storage.change_log import snapshot_now
+from yotei.storage.pool import Database, Source
 from yotei.storage.statements import Statement
 
+TELL_S_MAX: Final = 0.5
+"""How long an answer that did not come through the cache waits for what its client has seen by it."""
 MOMENT_ATTEMPTS_MAX: Final = 2
 """So often what was read is read again, because it was not of one moment; then a single statement has to do."""
 
@@ -59,7 +63,7 @@ class Reads:
     Units are loaded from the replicas where one will do, and there are any.
     """
 
-    def __init__(self, database: Source, cache: Cache, reading: Reading, replicas: Replicas | None = None) -> None:
+    def __init__(self, database: Database, cache: Cache, reading: Reading, replicas: Replicas | None = None) -> None:
         self.database = database
         self._replicas = replicas
         self._cache = cache
@@ -71,9 +75,17 @@ class Reads:
         """See at least what the client has seen. Problem `unavailable`; ValueError for a token nobody was given."""
         await self._cache.begin(self.reading)
 
-    @property
-    def token(self) -> Token | None:
-        """What the client is told that it has seen by now."""
+    async def token(self) -> Token | None:
+        """What the client is told that it has seen by now; None where nobody can say so.
+
+        A statement that went past the cache has shown what was there then, so all of that is there now.
+        """
+        if not self.is_whole:
+            try:
+                async with asyncio.timeout(TELL_S_MAX):
+                    self.reading.see(await snapshot_now(self.database))
+            except (Problem, TimeoutError):
+                return None
         return self._cache.token(self.reading)
 
     async def get_many(self, keys: Sequence[Key], load: UnitLoad) -> list[Any]:
@@ -111,13 +123,6 @@ class Reads:
     async def execute(self, statement: Statement, *args: object) -> str:
         self.is_whole = False
         return await self.database.execute(statement, *args)
-
-
-def told_of(source: Source, snapshot: Snapshot) -> None:
-    """The client of this request is told of something as it was in that snapshot; what it sends the token with must not
-    be older."""
-    if isinstance(source, Reads):
-        source.reading.see(snapshot)
 
 
 def past_cache(source: Source) -> Source:

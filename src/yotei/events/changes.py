@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from yotei.cache.reads import past_cache, told_of
+from yotei.cache.reads import past_cache
 from yotei.calendars import read as calendars
 from yotei.calendars.calendar import Calendar, Member, Role
 from yotei.errors import Code, Problem, invalid
@@ -93,19 +93,16 @@ async def since(
     assert 1 <= limit <= CHANGES_MAX
     along = along or read.Along()
     # What is told of a thing must not be older than the position that the caller goes on from.
-    source, asked = past_cache(source), source
+    source = past_cache(source)
     if position is None:
         await calendars.get(source, viewer, calendar_id)
-        now_position = await change_log.position_now(source)
-        told_of(asked, now_position.since)
-        return Feed((), now_position, has_more=False)
+        return Feed((), await change_log.position_now(source), has_more=False)
     try:
         page = await change_log.read_scope_since(source, position, calendar_id, limit=limit)
     except PositionForgotten:
         await calendars.get(source, viewer, calendar_id)
         detail = "The log no longer reaches back to this position: read the calendar anew, with a new position."
         raise Problem(Code.POSITION_FORGOTTEN, detail) from None
-    told_of(asked, page.position.since)
     # Whether the viewer may read the calendar is known only here: nothing of the page is told before.
     people = list(dict.fromkeys(row.entity_id for row in page.changes if _KINDS[row.entity] == "member"))
     calendar, found = await calendars.get_with_members(source, viewer, calendar_id, people, people=along.people)

@@ -28,7 +28,7 @@ from asyncpg import Record
 
 from yotei.errors import Code, Problem
 from yotei.storage import statements
-from yotei.storage.pool import Source, Transaction
+from yotei.storage.pool import Database, Source, Transaction
 
 PAGE_SIZE_DEFAULT: Final = 10_000
 # A position younger than this cannot have been forgotten: partitions live for days.
@@ -158,6 +158,12 @@ class Page(msgspec.Struct, frozen=True):
     recovered_at_ms: int = 0
     """When this server last recovered from a crash, by `read_since`: ids of transactions whose WAL was lost in one
     are given out again after it, so that a snapshot from before it may seem to see what was written since."""
+
+
+async def snapshot_now(database: Database) -> Snapshot:
+    """All that anybody can have seen so far; spends no statement."""
+    (row,) = await database.fetch_framed(_SQL["snapshot_now"])
+    return Snapshot.parse(row["snapshot"])
 
 
 async def position_now(source: Source) -> Position:

@@ -349,6 +349,12 @@ class Database:
             with self._meter.statement(statement.name):
                 return await connection.execute(statement.sql, *args)
 
+    async def fetch_framed(self, statement: Statement, *args: object) -> list[Record]:
+        """As `Transaction.fetch_framed`: of what was asked, and not asked for."""
+        async with self._connection() as connection:
+            with self._meter.frame(statement.name):
+                return await connection.fetch(statement.sql, *args)
+
     @asynccontextmanager
     async def transaction(self, actor_id: UUID | None = None) -> AsyncGenerator[Transaction]:
         """READ COMMITTED, committed when the block ends; `actor_id` is who the change log says did it.

@@ -21,6 +21,10 @@ select pg_is_in_recovery() as is_standby, pg_snapshot_xmin(s)::text as xmin,
        || '.' || (select oid from pg_database where datname = current_database()) as history
 from pg_current_snapshot() s
 
+-- name: snapshot_now
+-- What there is to be seen now.
+select pg_current_snapshot()::text as snapshot
+
 -- name: position_at
 -- The oldest transaction that wrote to the change log since a moment: a position there misses nothing of that time.
 select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limit 1

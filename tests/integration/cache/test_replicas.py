@@ -61,7 +61,7 @@ class Client:
         reads = Reads(self.database, self.node.cache, self.node.cache.reading(token), self.replicas)
         await reads.begin()
         (number,) = await reads.get_many([key_of(it)], self._load)
-        return number, reads.token
+        return number, await reads.token()
 
     @property
     def loads(self) -> tuple[int, int]:

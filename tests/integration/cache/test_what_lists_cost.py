@@ -177,7 +177,7 @@ async def test_who_takes_a_position_sees_no_list_that_is_older(
         asking = node.reads()
         await changes.since(asking, viewer, team.calendar_id, None, ZONE, limit=10, now=FIRST)
 
-        reads = node.reads(asking.token)
+        reads = node.reads(await asking.token())
         await reads.begin()
         page = await read.list_calendar(reads, viewer, team.calendar_id, query(1))
 

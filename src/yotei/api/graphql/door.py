@@ -32,6 +32,7 @@ from yotei.api.graphql.following import Credentials
 from yotei.api.graphql.operations import Answer, Operation, Operations, Refused
 from yotei.api.graphql.streams import Streams
 from yotei.api.problems import request_id
+from yotei.cache.reads import past_cache
 from yotei.errors import Code, Problem
 from yotei.users.tokens import Identity
 
@@ -123,7 +124,9 @@ async def _answer(
         if kind != EVENT_STREAM:
             raise Problem(Code.NOT_ACCEPTABLE, f"A subscription is answered as {EVENT_STREAM}, or over WebSocket.")
         return _events(_followed(operation, state, caller, told))
-    source = source_of(request) if operation.kind is OperationType.QUERY else state.database
+    source = source_of(request)
+    if operation.kind is not OperationType.QUERY:
+        source = past_cache(source)
     answer = await operations.execute(
         operation, source, state.database, caller.identity.viewer, state.horizon_days, told
     )

@@ -1,19 +1,21 @@
 """`/api/events/{id}/history`: who changed what, and when."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.parameters import Cursor, Zone, page_size, parse_zone
 from yotei.api.problems import refusals
+from yotei.cache.reads import past_cache
 from yotei.events import history
 from yotei.users.user import Viewer
 
@@ -29,6 +31,7 @@ class EventHistory(msgspec.Struct, frozen=True):
 
 @get("/api/events/{event_id:uuid}/history", summary="History of an event", responses=refusals(404))
 async def get_history(
+    request: Request[Any, Any, Any],
     state: State,
     viewer: NamedDependency[Viewer],
     event_id: FromPath[UUID],
@@ -42,7 +45,7 @@ async def get_history(
     exceptions have a history of their own.
     """
     found = await history.of_event(
-        state.database,
+        past_cache(source_of(request)),
         viewer,
         event_id,
         parse_zone(tz, viewer.tzid),

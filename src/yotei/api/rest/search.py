@@ -5,13 +5,14 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import Parameter
 
 from yotei.api import paging
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.parameters import (
     TIME_DESCRIPTION,
     Cursor,
@@ -24,6 +25,7 @@ from yotei.api.parameters import (
     parse_zone,
 )
 from yotei.api.problems import refusals
+from yotei.cache.reads import past_cache
 from yotei.events import search
 from yotei.events.event import Event
 from yotei.users.user import Viewer
@@ -63,6 +65,7 @@ class FoundEvents(msgspec.Struct, frozen=True):
 
 @get("/api/events/search", summary="Events by their words", responses=refusals(404))
 async def search_events(
+    request: Request[Any, Any, Any],
     state: State,
     viewer: NamedDependency[Viewer],
     q: Words,
@@ -89,7 +92,7 @@ async def search_events(
         end=parse_time(end, "query.end"),
         after=paging.decode(cursor, search.After),
     )
-    page = await search.search(state.database, viewer, query, now=datetime.now(UTC))
+    page = await search.search(past_cache(source_of(request)), viewer, query, now=datetime.now(UTC))
     events: list[Any] = list(page.events) if chosen is None else only(page.events, chosen)
     return answer(FoundEvents(events, paging.encode(page.after)))
 

@@ -1,17 +1,19 @@
 """`/api/tokens`: make, list and revoke tokens. The token itself is shown once and not stored."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Response, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, Parameter
 
 from yotei.api.conditional import answer
+from yotei.api.edge import source_of
 from yotei.api.problems import refusals
+from yotei.cache.reads import past_cache
 from yotei.users import tokens
 from yotei.users.tokens import NewToken, Token
 from yotei.users.user import Viewer
@@ -32,14 +34,15 @@ class TokenList(msgspec.Struct, frozen=True):
 
 @get("/api/tokens", summary="Tokens", responses=refusals(404))
 async def list_tokens(
-    state: State,
+    request: Request[Any, Any, Any],
     viewer: NamedDependency[Viewer],
     user_id: Annotated[
         UUID | None, Parameter(description="Another person's; administrators only.", required=False)
     ] = None,
 ) -> Response[TokenList]:
     """The caller's own tokens, revoked and expired ones included."""
-    return answer(TokenList(list(await tokens.list_for(state.database, viewer, user_id or viewer.user_id))))
+    found = await tokens.list_for(past_cache(source_of(request)), viewer, user_id or viewer.user_id)
+    return answer(TokenList(found))
 
 
 @post("/api/tokens", summary="Make a token", responses=refusals(409, 413))
