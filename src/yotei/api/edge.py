@@ -29,12 +29,16 @@ TOKEN: Final = "Yotei-Token"  # noqa: S105
 TOKEN_FIELD: Final = TOKEN.lower().encode()
 COOKIE_WANTED_FIELD: Final = b"yotei-token-cookie"
 IF_NONE_MATCH_FIELD: Final = b"if-none-match"
+ORIGIN_FIELD: Final = b"origin"
 CACHE_STATUS_FIELD: Final = b"cache-status"
 OK: Final = 200
 NOT_MODIFIED: Final = 304
 RENDERED: Final = "rendered"
 """In the state of a request: the name by which its answer may be kept."""
 _COOKIE: Final = f"{TOKEN}=".encode()
+_VARY_OF_CORS: Final = (b"vary", b"Origin")
+"""Which Litestar puts in the place of ours."""
+_VARY: Final = (b"vary", b"Origin, Accept, Accept-Encoding, Authorization, Yotei-On-Behalf-Of")
 _OF_CONTENT: Final = frozenset({b"content-type", b"content-length"})
 
 Headers = list[tuple[bytes, bytes]]
@@ -130,6 +134,8 @@ class _Answering:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if ORIGIN_FIELD in self._headers:
+                message["headers"] = [_VARY if one == _VARY_OF_CORS else one for one in message["headers"]]
             if (message["status"] == OK and _etag(message)) or message["status"] == Code.UNAVAILABLE.status:
                 self._start = message
             else:

@@ -464,6 +464,16 @@ async def test_a_query_in_the_address_has_a_tag(world: World) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+async def test_a_tag_is_of_one_media_type(world: World) -> None:
+    path, graphql = "/graphql?query={me{id}}", {"Accept": "application/graphql-response+json"}
+    tag = (await world.caller.get(path)).headers["etag"]
+
+    answers = [await world.caller.get(path, {**graphql, "If-None-Match": tag}) for _ in range(4)]
+
+    assert [one.status_code for one in answers] == [200] * 4
+    assert {one.headers["content-type"] for one in answers} == {"application/graphql-response+json; charset=utf-8"}
+
+
 async def test_what_writes_is_done_each_time(world: World) -> None:
     document = 'mutation { createCalendar(input: {name: "New"}) { calendar { id } } }'
 
@@ -551,6 +561,8 @@ async def test_another_origin_is_told_nothing_that_one_was_told(postgres: Postgr
     assert ours.headers["access-control-allow-origin"] == "https://app.example"
     assert "Yotei-Token" in ours.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in others.headers
+    for answer, *fields in ((ours, "origin", "authorization", "yotei-on-behalf-of"), (others, "authorization")):
+        assert {one.strip() for one in answer.headers["vary"].lower().split(",")} >= set(fields)
     await postgres.drop(url)
 
 

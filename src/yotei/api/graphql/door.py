@@ -161,8 +161,13 @@ def _response(answer: Answer, kind: str, *, is_by_get: bool = False, is_query: b
     )
     body, headers = _encoder.encode(answer.body), _HEADERS
     if is_query and answer.executed and "errors" not in answer.body:
-        # What has a tag is the same for who asks the same, until something changes; errors name their request.
-        headers = {**headers, "ETag": tag(body), **({"Cache-Control": "private, no-cache"} if is_by_get else {})}
+        # What has a tag is the same for who asks the same, until something changes; errors name their request. The same
+        # bytes of two media types are two representations (RFC 9110, section 8.8.1).
+        headers = {
+            **headers,
+            "ETag": tag(kind.encode() + body),
+            **({"Cache-Control": "private, no-cache"} if is_by_get else {}),
+        }
     return Response(body, status_code=status, media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
