@@ -583,6 +583,18 @@ async def test_the_log_has_a_line_of_the_same_kind_for_each(world: World, capsys
     log.configure(format="json", level="error")
 
 
+async def test_head_is_in_the_log_as_it_was_asked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(format="json", level="info")
+    capsys.readouterr()
+
+    await world.caller.send("HEAD", ME)
+
+    log.flush()
+    (line,) = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (line["method"], line["path"], line["status"]) == ("HEAD", ME, 200)
+    log.configure(format="json", level="error")
+
+
 # Changes while it is asked for, and PostgreSQL away.
 
 
