@@ -1,7 +1,7 @@
 """How a node learns of changes: it reads the change log ten times a second, and at once for who has to know by now.
 
 Owns what the node knows: epoch, floors, lease. A poll that succeeds raises the floors of all it brought, then moves
-`known`, then renews the lease from its own start. It reads the primary: a replica would vouch for what it lacks.
+`known`, then renews the lease from its own start. It reads the primary, and believes no other server.
 
 An epoch is server, timeline and database, and when the server last recovered from a crash: transaction ids whose WAL
 was lost in one are given out twice. In a new epoch everything is dropped.
@@ -52,6 +52,11 @@ Purges = Callable[[Change], Iterable[str]]
 """Which keys and groups a change touches, or `ALL`; too many is right, too few is wrong."""
 
 _log = structlog.get_logger()
+
+
+class LedAstray(Exception):
+    """A standby answers where the primary was asked, as one does that was the primary: it would vouch for what it
+    lacks."""
 
 
 class Tail:
@@ -235,13 +240,17 @@ class Tail:
 
     async def _page(self, position: Position) -> Page:
         async with self._in_time():
-            return await read_since(
+            page = await read_since(
                 self._source,
                 position,
                 now=datetime.now(UTC),
                 transaction_max_s=self._transaction_max_s,
                 limit=PAGE_CHANGES_MAX,
             )
+        if page.is_standby:
+            detail = "This is a hot standby: the address of the database has to lead to the primary."
+            raise Problem(Code.UNAVAILABLE, detail, retry_after_s=1) from LedAstray()
+        return page
 
     def _in_time(self) -> asyncio.Timeout:
         return asyncio.timeout(self.lease.lease_s * ANSWER_SHARE)

@@ -158,6 +158,8 @@ class Page(msgspec.Struct, frozen=True):
     recovered_at_ms: int = 0
     """When this server last recovered from a crash, by `read_since`: ids of transactions whose WAL was lost in one
     are given out again after it, so that a snapshot from before it may seem to see what was written since."""
+    is_standby: bool = False
+    """Whether a hot standby answered, by `read_since`: what it lacks, it does not know."""
 
 
 async def snapshot_now(database: Database) -> Snapshot:
@@ -203,7 +205,12 @@ async def read_since(
         taken_at - timedelta(seconds=transaction_max_s),
         is_old,
     )
-    return msgspec.structs.replace(_page(position, rows, limit), recovered_at_ms=rows[0]["recovered_at_ms"] or 0)
+    found = rows[0]
+    return msgspec.structs.replace(
+        _page(position, rows, limit),
+        recovered_at_ms=found["recovered_at_ms"] or 0,
+        is_standby=found["is_standby"],
+    )
 
 
 async def read_scope_since(source: Source, position: Position, scope_id: UUID, *, limit: int) -> Page:

@@ -48,7 +48,7 @@ select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
        || '.' || (select oid from pg_database where datname = current_database()) as epoch,
        -- A crash throws away the statistics, so their age tells of it.
-       (select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver) as recovered_at_ms,
+       (select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver) as recovered_at_ms, pg_is_in_recovery() as is_standby,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
        case when upper(c.old_span) between '0001-01-02' and '9999-12-30' then upper(c.old_span) end as old_end,

@@ -31,7 +31,7 @@ from yotei.events.window import Window
 from yotei.settings import CacheSettings, ReplicaSettings
 from yotei.storage import migrate
 from yotei.storage.embedded import EmbeddedServer
-from yotei.storage.pool import Database, Greeting, Source
+from yotei.storage.pool import Database, Greeting, Source, is_away
 from yotei.storage.statements import Statement
 
 NUMBERS = Statement(name="test.numbers", sql=LOAD.sql, purpose="counted apart from what else is sent")
@@ -213,6 +213,17 @@ async def test_a_load_from_one_that_lags_costs_one_more_at_most(
     assert await client.get(it) == 2
     assert client.loads == (2, 1)
     standby.resume()
+
+
+async def test_a_node_that_is_led_to_a_standby_for_the_primary_believes_nothing(standby: Standby) -> None:
+    async with await Database.connect(standby.url, size_max=1) as led_astray:
+        one = Node(led_astray, None)
+
+        with pytest.raises(Problem, match="has to lead to the primary") as refused:
+            await one.tail.poll()
+
+    assert is_away(refused.value)
+    assert not one.tail.holds(one.clock.now_s())
 
 
 async def test_a_client_reads_what_it_wrote_and_never_less_than_it_was_shown(
