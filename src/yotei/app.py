@@ -150,14 +150,16 @@ def doors(config: Settings, *, alone: bool = False) -> Litestar:
 def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextManager[None]]":
     @asynccontextmanager
     async def storage(app: Litestar) -> AsyncIterator[None]:
-        database = await _connected(config)
+        database = await _connected(config, _pool_size(config))
         tail = Tail(
             database,
             poll_s=config.subscriptions.poll_ms / 1_000,
             transaction_max_s=config.change_log.transaction_max_s,
         )
         streams = Streams(config.subscriptions, tail)
-        caching = Caching(config, database) if config.cache.enabled else None
+        # The change log is read by a connection of its own: requests may hold up all the others.
+        log_reader = await _connected(config, 1) if config.cache.enabled else None
+        caching = None if log_reader is None else Caching(config, database, log_reader)
         app.state.database, app.state.streams, app.state.caching = database, streams, caching
         if caching is not None:
             caching.start()
@@ -176,14 +178,22 @@ def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextMana
             await asyncio.gather(*upkeep, return_exceptions=True)
             if caching is not None:
                 await caching.close()
+            if log_reader is not None:
+                await log_reader.close()
             await database.close()
             log.flush()
 
     return storage  # type: ignore[return-value]
 
 
-async def _connected(config: Settings) -> Database:
-    """The pool of this worker. The parent has seen the database, so when it is away it is waited for: a worker that
+def _pool_size(config: Settings) -> int:
+    """Connections of this worker to the database."""
+    pool, workers = config.pool, config.server.workers
+    return max(1, pool.size_max // workers) if pool.size_max else pool_size_default(pool.database_cores, workers)
+
+
+async def _connected(config: Settings, size_max: int) -> Database:
+    """A pool of this worker. The parent has seen the database, so when it is away it is waited for: a worker that
     ended would be started again and again, until the whole server is given up.
 
     Raises Problem (unavailable) when it stays away, `DatabaseNotPrepared` at once.
@@ -196,9 +206,7 @@ async def _connected(config: Settings) -> Database:
             return await Database.connect(
                 url,
                 size_min=pool.size_min,
-                size_max=max(1, pool.size_max // config.server.workers)
-                if pool.size_max
-                else pool_size_default(pool.database_cores, config.server.workers),
+                size_max=size_max,
                 life_time_s=pool.life_time_s,
                 idle_time_s=pool.idle_time_s,
                 acquire_timeout_s=pool.acquire_timeout_s,

@@ -64,13 +64,14 @@ def families(config: CacheSettings) -> list[Family]:
 
 
 class Caching:
-    """The cache of one worker, from `start` to `close`."""
+    """The cache of one worker, from `start` to `close`. The change log is read by `log_reader`, which nobody else takes
+    connections of; by default by `database`."""
 
-    def __init__(self, config: Settings, database: Database) -> None:
+    def __init__(self, config: Settings, database: Database, log_reader: Database | None = None) -> None:
         self._database = database
         settings = config.cache
         self.tail = Tail(
-            database,
+            log_reader or database,
             purged,
             poll_s=settings.poll_ms / 1_000,
             lease_s=settings.lease_ms / 1_000,

@@ -129,7 +129,10 @@ class DatabaseSettings(Section, frozen=True):
 class PoolSettings(Section, frozen=True):
     size_max: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
-        Meta(description="Connections at most, of all workers together; by default 2 x database_cores + 1."),
+        Meta(
+            description="Connections at most, of all workers together, beside one of each worker that reads the change "
+            "log; by default 2 x database_cores + 1."
+        ),
     ] = None
     database_cores: Annotated[
         int, Meta(ge=1, le=256, description="Cores of the database server, for the default of `size_max`.")
