@@ -6,6 +6,10 @@ UV := $(BIN)/uv
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet --override requirements/overrides.in
 export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
+# As pip does: behind a proxy with a certificate of its own, only the system knows it. A system without any has uv's own.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/pki/tls/certs/ca-bundle.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev run test test-long lint format smoke audit race crash stampede outage bench bench-write bench-cache cache-model bench-graphql lock clean coherence coherence-long
