@@ -24,7 +24,7 @@ from yotei.cache.token import Token
 from yotei.calendars import keys as calendars
 from yotei.events import keys as events
 from yotei.resources import keys as resources
-from yotei.settings import L1_ENTRIES, TTL_PROFILES, CacheSettings, Settings
+from yotei.settings import L1_ENTRIES, TTL_PROFILES, CacheSettings, Settings, SettingsError
 from yotei.storage.change_log import Change, own_changes
 from yotei.storage.pool import Database, Greeting, Transaction
 from yotei.users import keys as users
@@ -33,6 +33,8 @@ OWN_CHANGES_MAX: Final = 2_000
 """Rows of its own that a transaction tells of; who changed more makes everybody read the log instead."""
 SWEEPS_PER_WINDOW: Final = 60
 RESTART_PAUSE_S: Final = 1.0
+TELL_EVERY_S: Final = 60.0
+"""A task that fails again and again is told of so often."""
 
 _DOMAINS: Final = (users, calendars, resources, events)
 _log = structlog.get_logger()
@@ -45,6 +47,23 @@ def purged(change: Change) -> Iterator[str]:
         return
     for domain in _DOMAINS:
         yield from domain.purged(change)
+
+
+def refuse_unusable(config: Settings) -> None:
+    """Raise `SettingsError` for an address of Redis or of the bus that no worker could use, before there are any."""
+    path, bus = "redis.url", config.bus
+    try:
+        if config.redis.url is not None:
+            redis_client.connect(config.redis.url)
+        path = "bus.url"
+        if bus.url is not None and bus.transport == "redis":
+            redis_client.refuse_unusable(bus.url)
+        elif bus.url is not None and bus.transport == "kafka":
+            transport(bus.transport, bus.url, topic=bus.topic, timeout_s=bus.timeout_s)
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    except ModuleNotFoundError:
+        raise SettingsError("bus.transport: kafka needs the extra `kafka` of the package") from None
 
 
 def families(config: CacheSettings) -> list[Family]:
@@ -195,11 +214,14 @@ class Caching:
 
     def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         async def forever() -> None:
+            told_s = float("-inf")
             while True:
                 try:
                     await run()
                 except Exception as error:
-                    _log.error("cache_task_failed", task=name, error=type(error).__name__, exc_info=error)
+                    if lease.now_s() - told_s >= TELL_EVERY_S:
+                        told_s = lease.now_s()
+                        _log.error("cache_task_failed", task=name, error=type(error).__name__, exc_info=error)
                 await asyncio.sleep(RESTART_PAUSE_S)
 
         self._tasks.append(asyncio.create_task(forever(), name=f"cache-{name}"))

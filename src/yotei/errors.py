@@ -11,6 +11,7 @@ plain asserts, not Problems.
     └── rate_limited, unavailable
 """
 
+import errno
 from collections.abc import Collection, Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -91,6 +92,21 @@ def invalid(field: str, detail: str, *, code: Code = Code.INVALID_REQUEST) -> Pr
 def not_found(kind: str) -> Problem:
     """Said alike of what is not there and of what the caller may not know to be there."""
     return Problem(Code.NOT_FOUND, f"There is no such {kind}, or it is not shared with you.")
+
+
+def kind_of(error: BaseException) -> str:
+    """What somebody else's server failed of, for a log: by name, since the text of a driver may hold an address.
+
+    Where there is an error of the system below it, the name of that.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, OSError) and below.errno:
+            return type(below).__name__ if type(below) is not OSError else errno.errorcode.get(below.errno, "OSError")
+        below = below.__cause__ or (None if below.__suppress_context__ else below.__context__)
+    return type((error.__cause__ if isinstance(error, Problem) else None) or error).__name__
 
 
 def expect_version(version: int, expected: Collection[int] | None) -> None:

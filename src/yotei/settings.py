@@ -492,6 +492,8 @@ class Settings(Section, frozen=True):
             raise ValueError("database.url: expected an address that starts with postgresql://")
         if any(urlsplit(replica).scheme not in POSTGRES_SCHEMES for replica in self.replica.urls):
             raise ValueError("replica.urls: expected addresses that start with postgresql://")
+        if self.pool.size_max is not None and self.pool.size_min > self.pool.size_max:
+            raise ValueError("pool.size_min: expected at most pool.size_max")
         if self.limits.page_size_default > self.limits.page_size_max:
             raise ValueError("limits.page_size_default: expected at most limits.page_size_max")
         if self.graphql.trusted_only and self.graphql.trusted_documents is None:
@@ -625,4 +627,8 @@ def _readable(error: msgspec.ValidationError) -> str:
         return f"{path + '.' if path else ''}{unknown[1]}: there is no such setting (see `yotei config --all`)"
     if not path:
         return message
+    choice = re.fullmatch(r"Invalid enum value ('.*')", message)
+    if choice is not None:
+        expected = next(get_args(leaf.type) for leaf in leaves() if leaf.path == path)
+        return f"{path}: expected one of {', '.join(expected)}, got {choice[1]}"
     return f"{path}: {message[0].lower()}{message[1:]}"

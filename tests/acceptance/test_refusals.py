@@ -116,6 +116,34 @@ def test_a_database_that_cannot_be_reached(place: Place, case: str, verb: str) -
     assert not place.data_dir.exists()
 
 
+UNUSABLE = {
+    "redis.url: expected a port from 1 to 65535": {"YOTEI_REDIS_URL": "redis://:secret@127.0.0.1:99999"},
+    "redis.url: expected the number of a database after the port, got 'main'": {
+        "YOTEI_REDIS_URL": "redis://:secret@127.0.0.1/main"
+    },
+    "redis.url: there is no option 'tls'": {"YOTEI_REDIS_URL": "redis://:secret@127.0.0.1/0?tls=1"},
+    "redis.url: a Sentinel URL names the service: redis+sentinel://host:26379/name": {
+        "YOTEI_REDIS_URL": "redis+sentinel://:secret@127.0.0.1"
+    },
+    "bus.url: expected a port from 1 to 65535": {
+        "YOTEI_BUS_TRANSPORT": "redis",
+        "YOTEI_BUS_URL": "redis://:secret@127.0.0.1:many",
+    },
+    "bus.url: the address of Kafka has a port that is no number": {
+        "YOTEI_BUS_TRANSPORT": "kafka",
+        "YOTEI_BUS_URL": "kafka://yotei:secret@127.0.0.1:many",
+    },
+    "bus.transport: expected one of none, postgres, redis, kafka, got 'pigeon'": {"YOTEI_BUS_TRANSPORT": "pigeon"},
+    "pool.size_min: expected at most pool.size_max": {"YOTEI_POOL_SIZE_MIN": "5", "YOTEI_POOL_SIZE_MAX": "4"},
+}
+
+
+@pytest.mark.parametrize("said", UNUSABLE)
+def test_a_cache_or_a_bus_that_no_worker_could_use(place: Place, said: str) -> None:
+    assert refusal(place, **UNUSABLE[said]) == f"yotei: {said}"
+    assert not place.data_dir.exists()
+
+
 def test_a_setting_that_is_not_known(place: Place) -> None:
     said = refusal(place, YOTEI_POOL_SIZE="3")
 

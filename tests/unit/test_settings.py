@@ -130,7 +130,7 @@ def test_variables_of_others_are_not_ours() -> None:
         ("[database]\nurl = 'mysql://db'", "database.url: expected an address that starts with postgresql://"),
         ("[pool]\nacquire_timeout_s = 0", "pool.acquire_timeout_s: expected `float` > 0"),
         ("[limits]\npage_size_default = 600", "limits.page_size_default: expected at most limits.page_size_max"),
-        ("[log]\nlevel = 'loud'", "log.level: invalid enum value 'loud'"),
+        ("[log]\nlevel = 'loud'", "log.level: expected one of debug, info, warning, error, got 'loud'"),
         ("[cache]\npoll_ms = 600\nlease_ms = 1000", "cache.poll_ms: expected at most half of cache.lease_ms"),
         ("[cache]\nnegative_ttl_s = 3", "cache.negative_ttl_s: expected at most cache.lease_ms"),
         ("[redis]\nsoft_ms = 501", "redis.soft_ms: expected at most redis.hard_ms"),

@@ -29,6 +29,7 @@ from msgspec import UNSET
 
 from yotei.bus.hint import Hint, decode, encode, encode_beat, hint_of
 from yotei.bus.transport import Link, LinkLost, Transport
+from yotei.errors import kind_of
 
 # Hints that go in one hand-over; what waits behind them goes in the next.
 BATCH_MAX: Final = 200
@@ -251,7 +252,6 @@ class Bus:
 
 
 def _name(error: BaseException) -> str:
-    """Of the first cause; its text is left out, since drivers put addresses into theirs."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) if isinstance(error, LinkLost) else type(error).__name__
+    return str(error) if isinstance(error, LinkLost) else kind_of(error)

@@ -132,6 +132,8 @@ def client_options(url: str) -> dict[str, Any]:
     }
     if not options["bootstrap_servers"]:
         raise ValueError("the address of Kafka names no host")
+    if any(not host.rpartition(":")[2].isdigit() for host in options["bootstrap_servers"]):
+        raise ValueError("the address of Kafka has a port that is no number")
     is_tls = parts.scheme == "kafkas"
     if is_tls:
         options["ssl_context"] = context = ssl.create_default_context(cafile=given.get("ssl_ca_certs"))

@@ -12,6 +12,8 @@ a later xmin has seen it and stays.
 Redis may be slow or gone at any time. Who is asked by a request waits `soft_s` and goes on without an answer, the
 connection has until `hard_s`, and after some failures in a row nobody asks for a while. What is done behind requests
 (fills, purges, the marker) waits for the connection: a fill that is given up is loaded again by every other node.
+
+The log tells of an outage twice, when it begins and when it is over, and of each kind of refusal once in between.
 """
 
 import asyncio
@@ -22,18 +24,24 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
-from redis.exceptions import NoScriptError, RedisError
+import structlog
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from yotei.cache import redis_client
 from yotei.cache.breaker import Breaker
 from yotei.cache.floors import Purge
 from yotei.cache.key import Key, Value
 from yotei.cache.marker import Marker, Step
+from yotei.errors import kind_of
 from yotei.storage.change_log import Snapshot
 
 BUCKETS_MAX: Final = 64
 BREAKER_FAILURES_MAX: Final = 5
 BREAKER_OPEN_S: Final = 1.0
+CALM_S: Final = 5.0
+"""An outage is over when there was no failure for so long: one that comes and goes is told of as one."""
+FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What the client raises when Redis is not there, or refuses: that there is no Cluster is none of its errors."""
 PURGE_KEYS_MAX: Final = 500
 SOFT_SLICES: Final = 5
 """The wait for an answer is cut into so many. One that ends late, because this process is busy itself, does not count,
@@ -105,6 +113,8 @@ return 1
 _DIGESTS: Final = {script: hashlib.sha1(script.encode()).hexdigest() for script in (FILL, PURGE, STEP)}  # noqa: S324
 
 Answer = TypeVar("Answer")
+
+_log = structlog.get_logger()
 
 
 class L2Unavailable(Exception):
@@ -205,6 +215,11 @@ class L2:
         self._tags: dict[str, str] = {}
         self.round_trips = 0
         self.failures = 0
+        self._has_answered = False
+        self._is_lost = False
+        self._failed_s = float("-inf")
+        self._refusals: set[str] = set()
+        """Kinds of them that the log has told of."""
 
     def bucket(self, name: str) -> int:
         """By the first two parts of a name: `calendar:{id}:events:2026-11` lies where `calendar:{id}:events:*` does."""
@@ -373,14 +388,17 @@ class L2:
             if not sent.is_set():
                 task.cancel()
                 raise L2Unavailable("no connection in time")
-            self._note_failure()
+            self._note_failure("no answer in time", is_sure=False)
             raise L2Unavailable("no answer in time")
         try:
             answer = task.result()
-        except (RedisError, OSError, TimeoutError) as error:
-            self._note_failure()
-            raise L2Unavailable(type(error).__name__) from error
-        self._breaker.succeeded()
+        except FAILURES as error:
+            kind = kind_of(error)
+            self._note_failure(kind, is_sure=True)
+            if isinstance(error, ResponseError):
+                self._note_refusal(kind)
+            raise L2Unavailable(kind) from error
+        self._note_success()
         return answer
 
     async def _softly(self, task: "asyncio.Future[Any]", sent: asyncio.Event) -> None:
@@ -403,9 +421,30 @@ class L2:
         if not task.cancelled():
             task.exception()  # nobody may be waiting for it any more
 
-    def _note_failure(self) -> None:
+    def _note_failure(self, kind: str, *, is_sure: bool) -> None:
+        """Lost is a Redis that is left alone, and one that was not there from the beginning."""
         self.failures += 1
-        self._breaker.failed(self._now_s())
+        now_s = self._failed_s = self._now_s()
+        self._breaker.failed(now_s)
+        if not self._is_lost and (self._breaker.is_open(now_s) or (is_sure and not self._has_answered)):
+            self._is_lost = True
+            _log.warning("redis_lost", error=kind)
+
+    def _note_refusal(self, kind: str) -> None:
+        """What is refused may be one command of many, while Redis answers all others."""
+        if not self._is_lost and kind not in self._refusals:
+            self._refusals.add(kind)
+            _log.warning("redis_refused", error=kind)
+
+    def _note_success(self) -> None:
+        self._breaker.succeeded()
+        if self._is_lost and self._now_s() - self._failed_s < CALM_S:
+            return
+        if self._is_lost or not self._has_answered:
+            self._is_lost = False
+            self._has_answered = True
+            self._refusals.clear()
+            _log.info("redis_connected")
 
 
 def _groups(keys: Sequence[Key]) -> list[str]:

@@ -8,12 +8,13 @@ redis+cluster://[user:password@]host:port,host:port                rediss+cluste
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionFailed
+from redis.exceptions import RedisError
 
 PORT_DEFAULT: Final = 6379
 SENTINEL_PORT_DEFAULT: Final = 26379
@@ -26,13 +27,14 @@ RETRIES_MAX: Final = 1
 def connect(url: str, *, connections_max: int = 50, hard_s: float = 0.5) -> Any:
     """A client that has not connected yet. `hard_s` bounds connecting, an answer, and the wait for a connection.
 
-    Raises ValueError for a URL of another kind.
+    Raises ValueError for a URL of another kind, and for one that names what there is not; its text holds no password.
     """
     parts = urlsplit(url)
     kind, _, way = parts.scheme.partition("+")
     # Kept as dictionaries: the three clients take the same words, but not the same types of them.
     waits: dict[str, Any] = {"socket_timeout": hard_s, "socket_connect_timeout": hard_s, "protocol": PROTOCOL}
     if kind in ("redis", "rediss", "unix") and not way:
+        refuse_unusable(url)
         retry = Retry(NoBackoff(), RETRIES_MAX, supported_errors=(ConnectionFailed,))
         pool = BlockingConnectionPool.from_url(
             url, max_connections=connections_max, timeout=hard_s, retry=retry, **waits
@@ -56,6 +58,26 @@ def connect(url: str, *, connections_max: int = 50, hard_s: float = 0.5) -> Any:
         nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, PORT_DEFAULT)]
         return RedisCluster(startup_nodes=nodes, **options)
     raise ValueError("not a Redis URL: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
+
+
+def refuse_unusable(url: str) -> None:
+    """Raise ValueError for an address of one server that the client would find fault with at its first command only, or
+    would read as another one."""
+    parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("expected a port from 1 to 65535") from None
+    database = parts.path.strip("/")
+    if parts.scheme != "unix" and database and not database.isdigit():
+        raise ValueError(f"expected the number of a database after the port, got {database!r}")
+    try:
+        pool = ConnectionPool.from_url(url)
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as error:
+        raise ValueError(f"there is no option {str(error).rpartition(' ')[2]}") from None
+    except RedisError as error:
+        raise ValueError(str(error)) from None
 
 
 async def close(client: Any) -> None:

@@ -18,7 +18,7 @@ from yotei.cache.breaker import Breaker
 from yotei.cache.coherence import covers
 from yotei.cache.key import Key, Loaded, UnitLoad
 from yotei.cache.tail import Tail
-from yotei.errors import Code, Problem
+from yotei.errors import Code, Problem, kind_of
 from yotei.storage.change_log import Snapshot
 from yotei.storage.pool import Database, DatabaseNotPrepared, Greeting
 from yotei.storage.standby import LOOK, Standing, standing
@@ -28,6 +28,8 @@ LOOK_S_MAX: Final = 5.0
 FAILURES_MAX: Final = 3
 OPEN_S: Final = 1.0
 CLOSE_S_MAX: Final = 1.0
+TELL_EVERY_S: Final = 60.0
+"""Under many writes it is left alone, and taken again, every other second."""
 
 Connect = Callable[[Greeting], Awaitable[Database]]
 """Opens a pool, each connection of which is greeted so."""
@@ -68,6 +70,8 @@ class Replica:
         self._reason = ""
         """Why it cannot."""
         self._breaker = Breaker(failures_max=FAILURES_MAX, open_s=OPEN_S)
+        self._told_s = float("-inf")
+        """When the log was told last that it is left alone."""
         self._given_up: set[asyncio.Task[Loaded]] = set()
         self.loads = 0
         self.loads_failed = 0
@@ -95,7 +99,9 @@ class Replica:
         except NotOurs as error:
             self._refuse(str(error))
             await self.close()
-        except (Problem, *UNUSABLE, TimeoutError) as error:
+        except Problem as problem:
+            self._refuse(kind_of(problem))
+        except (*UNUSABLE, TimeoutError) as error:
             self._refuse(str(error) or type(error).__name__)
         else:
             if self._shown is None:
@@ -117,7 +123,7 @@ class Replica:
         except Problem as problem:
             if problem.code is not Code.UNAVAILABLE:
                 raise
-            self._failed(problem.detail)
+            self._failed(kind_of(problem))
             return None
         except (*UNUSABLE, TimeoutError) as error:
             self._failed(str(error))
@@ -176,9 +182,9 @@ class Replica:
     def _failed(self, reason: str) -> None:
         self.loads_failed += 1
         now_s = self._now_s()
-        was_open = self._breaker.is_open(now_s)
         self._breaker.failed(now_s)
-        if not was_open and self._breaker.is_open(now_s):
+        if self._breaker.is_open(now_s) and now_s - self._told_s >= TELL_EVERY_S:
+            self._told_s = now_s
             _log.info("replica_left_alone", replica=self._number, reason=reason)
 
     def _refuse(self, reason: str) -> None:

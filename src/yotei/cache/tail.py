@@ -20,7 +20,7 @@ from yotei.cache.coherence import continues
 from yotei.cache.floors import Floors, Purge
 from yotei.cache.lease import Lease
 from yotei.cache.token import Token
-from yotei.errors import Code, Problem
+from yotei.errors import Code, Problem, kind_of
 from yotei.storage.change_log import (
     Change,
     Page,
@@ -115,7 +115,9 @@ class Tail:
                 _settle(waiting, asyncio.CancelledError())
                 raise
             else:
-                self._is_failing = False
+                if self._is_failing:
+                    self._is_failing = False
+                    _log.info("tail_resumed")
                 self.is_away = False
                 _settle(waiting, None)
             await asyncio.sleep(POLL_GAP_S_MIN)
@@ -263,7 +265,7 @@ class Tail:
         self.is_away = isinstance(error, TimeoutError) or is_away(error)
         if not self._is_failing:
             self._is_failing = True
-            _log.warning("tail_poll_failed", error=type(error).__name__)
+            _log.warning("tail_poll_failed", error=kind_of(error))
 
 
 def _unread() -> Problem:

@@ -10,9 +10,11 @@ from uuid import UUID
 import pytest
 
 from tests.integration.cache.nodes import NUMBERS, Node, key_of, name_of, node, thing, write
+from tests.logged import logged_by
 from tests.redis_server import RedisServer
+from yotei.cache import l2 as l2_module
 from yotei.cache.key import Family, Value
-from yotei.cache.l2 import Fill, L2Unavailable, packed
+from yotei.cache.l2 import BREAKER_OPEN_S, CALM_S, Fill, L2Unavailable, packed
 from yotei.cache.marker import Marker, may_fill
 from yotei.errors import Code, Problem
 from yotei.storage.change_log import Snapshot
@@ -482,3 +484,72 @@ async def test_without_a_table_in_process_redis_serves_alone(
 
         assert len(one.loads.calls) == 1
         assert one.cache.counts()["numbers"].hits_l2 == 1
+
+
+async def test_an_outage_of_redis_is_told_of_when_it_begins_and_when_it_is_over(
+    database: Database, tmp_path: Path, it: UUID
+) -> None:
+    with RedisServer(tmp_path) as server, logged_by(l2_module) as logged:
+        async with node(database, server.url, l1=False) as one:
+            await one.get(it)
+            server.kill()
+            for _ in range(20):
+                await one.get(it)
+            server.start()
+            one.clock.ahead_s = BREAKER_OPEN_S
+            await one.get(it)
+            too_early = len(logged)
+            one.clock.ahead_s += CALM_S
+            await one.get(it)
+            await one.get(it)
+
+    assert too_early == 2
+    assert [(entry["event"], entry.get("error")) for entry in logged] == [
+        ("redis_connected", None),
+        ("redis_lost", "ConnectionRefusedError"),
+        ("redis_connected", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("redis://:wrong@127.0.0.1:{port}", "AuthenticationError"),
+        ("redis://127.0.0.1:{port}", "AuthenticationError"),
+        ("redis://:s3cret@127.0.0.1:1", "ConnectionRefusedError"),
+        ("redis://:s3cret@no-such-host.invalid:{port}", "gaierror"),
+        ("redis://:s3cret@127.0.0.1:{port}/99", "ResponseError"),
+        ("redis+cluster://127.0.0.1:1", "ConnectionRefusedError"),
+        ("redis+sentinel://127.0.0.1:1/main", "MasterNotFoundError"),
+    ],
+)
+async def test_a_redis_that_was_never_there_is_told_of_at_once_and_reads_go_on(
+    database: Database, tmp_path: Path, it: UUID, address: str, error: str
+) -> None:
+    with RedisServer(tmp_path, "--requirepass", "s3cret") as server, logged_by(l2_module) as logged:
+        one = Node(database, address.format(port=server.port))
+        await one.tail.poll()
+        numbers = [await one.get(it) for _ in range(10)]
+        await one.cache.close()
+        assert one.l2 is not None
+        await one.l2.close()
+
+    assert numbers == [1] * 10
+    assert [(entry["event"], entry["error"]) for entry in logged] == [("redis_lost", error)]
+    assert all(part not in str(logged) for part in ("wrong", "s3cret", "127.0.0.1", "no-such-host"))
+
+
+async def test_what_redis_refuses_beside_what_it_answers_is_told_of_once(
+    database: Database, tmp_path: Path, it: UUID
+) -> None:
+    with RedisServer(tmp_path) as server, logged_by(l2_module) as logged:
+        async with node(database, server.url, l1=False) as one:
+            server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+            server.command("CONFIG", "SET", "maxmemory", "1")
+            numbers = [await one.get(it) for _ in range(10)]
+
+    assert numbers == [1] * 10
+    assert [(entry["event"], entry.get("error")) for entry in logged] == [
+        ("redis_connected", None),
+        ("redis_refused", "OutOfMemoryError"),
+    ]

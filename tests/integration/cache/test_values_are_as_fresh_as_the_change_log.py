@@ -7,7 +7,9 @@ import pytest
 
 from tests.conftest import Budget
 from tests.integration.cache.nodes import LOG, NUMBERS, key_of, name_of, node, purges, sql, thing, write
+from tests.logged import logged_by
 from tests.proxy import proxy_to_database
+from yotei.cache import tail as tail_module
 from yotei.cache.key import Family
 from yotei.cache.tail import POLL_GAP_S_MIN, Tail
 from yotei.cache.token import Token
@@ -320,6 +322,29 @@ async def test_while_postgresql_is_silent_nobody_waits_for_it_but_the_poll(
         reading = one.cache.reading()
         assert await one.get_many([it], reading) == [2]
         assert reading.stale_age_s is None
+
+
+async def test_polls_that_fail_are_told_of_when_the_first_does_and_when_one_succeeds(
+    database: Database, database_url: str
+) -> None:
+    with logged_by(tail_module) as logged:
+        async with (
+            proxy_to_database(database_url) as (proxy, url),
+            await Database.connect(url) as silent,
+            node(silent, running=True, lease_s=0.5) as one,
+        ):
+            proxy.hold()
+            while one.tail.polls_failed < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            proxy.heal()
+            while one.tail.is_away:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    assert [(entry["event"], entry.get("error")) for entry in logged] == [
+        ("cache_epoch_entered", None),
+        ("tail_poll_failed", "TimeoutError"),
+        ("tail_resumed", None),
+    ]
 
 
 async def test_what_is_known_to_be_outdated_is_not_served_even_then(database: Database) -> None:
