@@ -91,6 +91,7 @@ OPENAPI: Final = OpenAPIConfig(
         }
     ),
     security=[{"bearer": []}],
-    path="/",
-    render_plugins=[_Described(path="/openapi.json", media_type=MediaType.JSON)],
+    # Not below "/": what the framework answers there for paths that it does not know is a page of its own.
+    path="/openapi.json",
+    render_plugins=[_Described(path=["/", "/openapi.json"], media_type=MediaType.JSON)],
 )

@@ -168,7 +168,7 @@ class _Answering:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _begin(self, start: Any) -> None:
-        told = [] if self._reads is None else await _told(self._scope, self._headers, self._reads)
+        told = [] if self._reads is None else await _told(self._scope, self._headers, self._reads, start["status"])
         start["headers"] = [*start["headers"], *told]
         await self._send(start)
 
@@ -213,9 +213,11 @@ async def _begun(caching: Any, headers: dict[bytes, bytes]) -> Reads:
     return reads
 
 
-async def _told(scope: HTTPScope, headers: dict[bytes, bytes], reads: Reads) -> Headers:
+async def _told(scope: HTTPScope, headers: dict[bytes, bytes], reads: Reads, status: int) -> Headers:
     reading, token = reads.reading, await reads.token()
     told = [] if token is None else token_told(scope, headers, token)
+    if status == Code.UNAVAILABLE.status:
+        return told  # whose token it was may have come out of the cache, the answer did not
     if reading.used:
         detail = f'"l1={reading.hits_l1} l2={reading.hits_l2} db={reading.loads}"'
         stale = "; stale" if reading.stale_age_s is not None else ""

@@ -52,6 +52,7 @@ _BY_STATUS: Final = {
 
 _DETAILS: Final = {
     Code.NOT_FOUND: "There is nothing at this path.",
+    Code.PAYLOAD_TOO_LARGE: "The body is larger than this server takes (`limits.body_bytes_max`).",
     Code.METHOD_NOT_ALLOWED: "This path does not take this method; `Allow` lists those that it does.",
 }
 

@@ -671,5 +671,6 @@ async def test_while_postgresql_is_away_what_was_sent_is_sent_marked(
     assert int(away.headers["age"]) >= 0
     assert (seen.status_code, problem(seen)["code"]) == (503, "unavailable")
     assert "retry-after" in seen.headers
+    assert {"cache-status", "age"}.isdisjoint(seen.headers)
     assert (back.status_code, back.content) == (200, there.content)
     assert "age" not in back.headers

@@ -129,6 +129,7 @@ async def test_a_body_that_is_too_large_is_refused_by_what_it_says_and_by_what_i
     for response in (by_length, by_chunks):
         assert response.status_code == 413
         assert problem(response)["code"] == "payload_too_large"
+        assert "limits.body_bytes_max" in problem(response)["detail"]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
@@ -282,6 +283,16 @@ async def test_every_answer_says_what_it_took(client: httpx.AsyncClient, method:
     assert response.status_code == status
     assert statements(response) == (1 if path == "/readyz" else 0)
     assert response.headers["x-request-id"]
+
+
+async def test_what_is_not_there_is_a_problem_and_the_root_leads_to_the_description(client: httpx.AsyncClient) -> None:
+    browser = {"Accept": "text/html,*/*;q=0.8"}
+    missing = [await client.get(path, headers=browser) for path in ("/nothing", "/nothing/at/all", "/nothing.json")]
+    root = await client.get("/")
+
+    assert [problem(one)["code"] for one in missing] == ["not_found"] * 3
+    assert (root.status_code, root.headers["location"]) == (302, "/docs")
+    assert (await client.get("/openapi.json")).json()["openapi"] == "3.1.0"
 
 
 async def test_failures_point_to_a_page_that_is_there(client: httpx.AsyncClient) -> None:

@@ -1,16 +1,22 @@
-"""The routes of the pages: `/docs`, what it loads, and `/docs/errors`, to which the `type` of every problem points."""
+"""The routes of the pages: `/docs`, to which `/` leads, what it loads, and `/docs/errors`, to which problems point."""
 
 from html import escape
 from typing import Final
 
 from litestar import Response, get
 from litestar.params import FromPath
+from litestar.response import Redirect
 
 from yotei.api import pages
 from yotei.errors import Code, not_found
 
 # The framework adds the charset.
 HTML: Final = pages.PAGE_MEDIA_TYPE.partition(";")[0]
+
+
+@get("/", include_in_schema=False)
+async def home() -> Redirect:
+    return Redirect("/docs")
 
 
 @get("/docs", include_in_schema=False)
@@ -49,4 +55,4 @@ async def errors() -> Response[bytes]:
     )
 
 
-ROUTES: Final = (docs, asset, errors)
+ROUTES: Final = (home, docs, asset, errors)
