@@ -57,7 +57,6 @@ class Place:
         self.base = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ},
-            "COLUMNS": "200",
             "YOTEI_DATABASE_DATA_DIR": str(self.data_dir),
             "YOTEI_SERVER_PORT": str(self.port),
             **settings,

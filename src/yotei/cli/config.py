@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from yotei import settings
+from yotei.cli.table import print_table
 
 
 @click.command("config")
@@ -26,7 +26,7 @@ def config_command(config_file: Path | None, show_all: bool) -> None:
     table = Table("setting", "in force", "variable", "what it is", show_lines=False)
     for leaf in settings.leaves():
         table.add_row(leaf.path, _toml(tree[leaf.section][leaf.key]), leaf.variable, leaf.description)
-    Console().print(table)
+    print_table(table, has_prose=True)
 
 
 def _toml(value: Any) -> str:

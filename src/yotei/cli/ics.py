@@ -10,9 +10,10 @@ import asyncpg
 import click
 from rich.console import Console
 from rich.progress import track
-from rich.table import Column, Table
+from rich.table import Table
 
 from yotei.cli.database import with_database
+from yotei.cli.table import print_table
 from yotei.errors import Problem, not_found
 from yotei.events import ics
 from yotei.events.ics import ImportReport, Target
@@ -87,7 +88,8 @@ async def _import_all(database: Database, target: Target, files: Sequence[Path])
             failures.append((file, problem.detail))
         except asyncpg.PostgresError as error:
             failures.append((file, str(error).partition("\n")[0]))
-    _print(reports)
+    if reports:
+        _print(reports)
     for file, reason in failures:
         click.echo(f"{file}: not imported: {reason}", err=True)
     return not failures
@@ -95,12 +97,11 @@ async def _import_all(database: Database, target: Target, files: Sequence[Path])
 
 def _print(reports: Sequence[tuple[Path, ImportReport]]) -> None:
     numbers = ("events", "series", "overrides", "added", "updated", "unchanged")
-    counted = [Column(name, no_wrap=True, min_width=len(name)) for name in (*numbers, "skipped", "mended")]
-    table = Table(Column("file", no_wrap=True), *counted, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table("file", *numbers, "skipped", "mended", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for file, report in reports:
         counts = (*(getattr(report, one) for one in numbers), len(report.skipped), len(report.repaired))
         table.add_row(file.name, *map(str, counts))
-    Console().print(table)
+    print_table(table)
     for file, report in reports:
         click.echo(f"{file.name} -> calendar {report.calendar_id}")
     for file, report in reports:

@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from yotei import settings
 from yotei.cli.database import database_url
+from yotei.cli.table import print_table
 from yotei.settings import Settings
 from yotei.storage import migrate
 
@@ -26,17 +26,18 @@ def migrate_command(config_file: Path | None, show_status: bool, show_plan: bool
         elif show_plan:
             _print_plan(asyncio.run(migrate.plan(url)))
         else:
-            asyncio.run(apply(config, url))
+            if not asyncio.run(apply(config, url)):
+                click.echo("Nothing to apply.")
 
 
-async def apply(config: Settings, url: str) -> None:
+async def apply(config: Settings, url: str) -> tuple[migrate.Migration, ...]:
     """Apply what is pending and say so; what `yotei run` does before it serves."""
 
     def progress(step: migrate.Migration, elapsed_ms: float | None) -> None:
         if elapsed_ms is not None:
             click.echo(f"Migrated {step.file_name} in {elapsed_ms:.0f} ms.")
 
-    await migrate.apply(
+    return await migrate.apply(
         url,
         progress,
         statement_timeout_ms=config.database.statement_timeout_ms,
@@ -50,7 +51,7 @@ def _print_status(status: migrate.Status) -> None:
         table.add_row(f"{step.version:04}", step.name, f"{step.applied_at:%Y-%m-%d %H:%M:%S}Z", str(step.elapsed_ms))
     for pending in status.pending:
         table.add_row(f"{pending.version:04}", pending.name, "not yet", "")
-    Console().print(table)
+    print_table(table)
 
 
 def _print_plan(pending: tuple[migrate.Migration, ...]) -> None:

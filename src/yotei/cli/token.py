@@ -5,10 +5,10 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from yotei.cli.database import with_database
+from yotei.cli.table import print_table
 from yotei.cli.user import find
 from yotei.errors import not_found
 from yotei.storage.pool import Database, Source
@@ -65,11 +65,11 @@ def list_command(config_file: Path | None, email: str) -> None:
     async def work(database: Database) -> list[tokens.Token]:
         return await rows.list_tokens(database, await find(database, email), tokens.LISTED_MAX)
 
-    table = Table("id", "name", "kind", "scopes", "made", "ends", "revoked")
+    table = Table("id", "name", "kind", "scopes", "made", "ends", "revoked", box=None, pad_edge=False)
     for one in with_database(config_file, work):
         moments = (f"{at:%Y-%m-%d %H:%M}Z" if at else "" for at in (one.created_at, one.expires_at, one.revoked_at))
         table.add_row(str(one.id), one.name, one.kind, " ".join(one.scopes), *moments)
-    Console().print(table)
+    print_table(table)
 
 
 @token_group.command("revoke")

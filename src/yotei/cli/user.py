@@ -5,11 +5,11 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from yotei.calendars import write as calendars
 from yotei.cli.database import with_database
+from yotei.cli.table import print_table
 from yotei.errors import not_found
 from yotei.storage.pool import Database
 from yotei.users import read, rows, tokens
@@ -52,7 +52,7 @@ def add_command(config_file: Path | None, email: str, name: str, tzid: str, admi
 def list_command(config_file: Path | None) -> None:
     """List everybody."""
     people = with_database(config_file, lambda database: rows.list_users(database, None, LISTED_MAX))
-    table = Table("id", "e-mail", "name", "zone", "administrator", "active")
+    table = Table("id", "e-mail", "name", "zone", "administrator", "active", box=None, pad_edge=False)
     for one in people:
         table.add_row(
             str(one.id),
@@ -62,7 +62,7 @@ def list_command(config_file: Path | None) -> None:
             "yes" if one.is_admin else "",
             "yes" if one.is_active else "no",
         )
-    Console().print(table)
+    print_table(table)
 
 
 async def find(database: Database, email: str) -> UUID:

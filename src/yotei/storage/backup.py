@@ -58,7 +58,7 @@ async def restore(url: str, file: Path, progress: Progress | None = None, *, rep
         tables = await current.fetchval("select count(*) from pg_tables where schemaname = 'public'")
         settings = await current.fetch(_ROLE_SETTINGS)
     if tables and not replace:
-        raise BackupError(f"the database {name} is not empty: say that it is to be replaced")
+        raise BackupError(f"the database {name} is not empty: `--replace` replaces what is there")
     async with _connection(_at(url, MAINTENANCE_DATABASE)) as admin:
         await _ddl(admin, "drop database if exists %I with (force)", RESTORING)
         await _ddl(admin, "create database %I template template0", RESTORING)

@@ -130,6 +130,8 @@ async def apply(
     steps = load() if steps is None else steps
     taken: list[Migration] = []
     async with _session(url) as guard, _turn(guard), _session(url) as connection:
+        if await connection.fetchval("select pg_is_in_recovery()"):
+            raise MigrationError("the database is a standby, which takes no writes: name its primary")
         await prepare_role(
             connection,
             statement_timeout_ms=statement_timeout_ms,

@@ -64,7 +64,7 @@ async def test_it_goes_into_an_empty_database_without_being_told(
 async def test_a_database_that_holds_something_is_not_replaced_by_accident(database_url: str, tmp_path: Path) -> None:
     await backup(database_url, tmp_path / "b")
 
-    with pytest.raises(BackupError, match="is not empty: say that it is to be replaced"):
+    with pytest.raises(BackupError, match="is not empty: `--replace` replaces what is there"):
         await restore(database_url, tmp_path / "b")
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from tests.conftest import DEBIAN_15, HAS_15
 from tests.standby import FOLLOWED, Standby
+from yotei.storage import migrate
 from yotei.storage.change_log import Snapshot
 from yotei.storage.embedded import EmbeddedServer
+from yotei.storage.migrate import MigrationError
 
 SNAPSHOT = "select pg_current_snapshot()::text"
 
@@ -102,3 +104,8 @@ async def test_killed_it_comes_back_and_follows_again(
     standby.caught_up()
 
     assert standby.ask("select count(*) from things") == "1"
+
+
+async def test_migrating_a_standby_is_refused_in_words(standby: Standby) -> None:
+    with pytest.raises(MigrationError, match="is a standby, which takes no writes: name its primary"):
+        await migrate.apply(standby.url_of("postgres"))
