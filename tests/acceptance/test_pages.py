@@ -278,6 +278,24 @@ async def test_the_token_is_sent_and_never_outlives_the_tab(page: Page) -> None:
     assert "yotei_secret" in await page.evaluate("JSON.stringify(sessionStorage)")
 
 
+async def test_without_a_token_the_page_says_where_to_put_one(browser: Browser, base: str) -> None:
+    context = await browser.new_context(base_url=base)
+    page = await context.new_page()
+    refusal = json.dumps({"status": 401, "detail": "This needs a token."})
+    await page.route(
+        "**/graphql",
+        lambda route: route.fulfill(status=401, body=refusal) if route.request.method == "POST" else route.continue_(),
+    )
+
+    await page.goto("/graphql")
+    await expect(page.get_by_text("Paste a token above")).to_be_visible()
+    await page.get_by_label("Token").fill("yotei_wrong")
+    await page.keyboard.press("Tab")
+
+    await expect(page.get_by_text("The schema cannot be shown: This needs a token.")).to_be_visible()
+    await context.close()
+
+
 async def test_the_schema_can_be_searched_followed_and_used(page: Page) -> None:
     await page.goto("/graphql")
 

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         message = next(iter(str(error).splitlines()), type(error).__name__)
     except Problem as problem:
-        message = problem.detail
+        message = problem.detail.removeprefix("body.")  # there is none: its fields are arguments here
     click.echo(f"yotei: {message}", err=True)
     sys.exit(1)
 

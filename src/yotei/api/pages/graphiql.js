@@ -194,6 +194,10 @@ async function loadSchema(browser) {
   browser.say("Loading the schema …");
   try {
     const response = await post({ query: INTROSPECTION, operationName: "Schema" });
+    if (response.status === 401 && !token.value.trim()) {
+      browser.say("Paste a token above, as `make run` or `yotei token create` prints it, and the schema is shown here.");
+      return;
+    }
     const { data, errors, detail } = await response.json();
     if (!data?.__schema) throw new Error(errors?.[0]?.message || detail || `${response.status} ${response.statusText}`);
     browser.load(data.__schema);
