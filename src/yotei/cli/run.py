@@ -23,7 +23,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from yotei import caching, settings
+from yotei import settings
 from yotei.cli import migrate
 from yotei.cli.database import connected, refuse_unreadable
 from yotei.cli.demo import Demo, prepare_demo
@@ -62,7 +62,10 @@ def run_command(config_file: Path | None, demo: bool, host: str | None, port: in
     with stop.caught():
         _refuse_taken_port(config.server.host, config.server.port)
         with ExitStack() as stack:
-            caching.refuse_unusable(config)
+            if config.redis.url is not None or config.bus.url is not None:
+                from yotei import caching  # not for every verb, nor for a server without: it brings the drivers
+
+                caching.refuse_unusable(config)
             for replica_url in config.replica.urls:
                 refuse_unreadable(replica_url, "replica.urls")
             url = config.database.url
