@@ -20,7 +20,7 @@ for whoever plays them.
 import random
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, islice, pairwise
 from typing import Final
 
 import msgspec
@@ -104,10 +104,19 @@ Request = Month | One | Availability | FreeBusy | Answer | Edit
 
 
 class Zipf:
-    """Ranks from 0, the first asked for the most often: with a chance in proportion to 1 / (rank + 1)."""
+    """Ranks from 0, the first asked for the most often: with a chance in proportion to 1 / (rank + 1).
 
-    def __init__(self, count: int) -> None:
-        self._sums = list(accumulate(1 / (rank + 1) for rank in range(count)))
+    Each may stand for so many neighbours, and is asked for in their place.
+    """
+
+    def __init__(self, count: int, stands_for: int = 1) -> None:
+        sums = accumulate(1 / (rank + 1) for rank in range(count * stands_for))
+        self._sums = list(islice(sums, stands_for - 1, None, stands_for))
+
+    @property
+    def chances(self) -> list[float]:
+        """Of each rank."""
+        return [(upto - below) / self._sums[-1] for below, upto in pairwise((0.0, *self._sums))]
 
     def draw(self, chance: random.Random) -> int:
         return bisect_left(self._sums, chance.random() * self._sums[-1])
@@ -120,6 +129,19 @@ class World(msgspec.Struct, frozen=True):
     people: int = 100_000
     rooms: int = 2_000
     requests_per_s: float = 1_000.0
+    stands_for: int = 1
+    """Each of them is asked for as often as one of so many neighbours in rank is on average."""
+
+    def part(self, divided_by: int) -> "World":
+        """Less of everything, and less asked, in a way that leaves all but the very first ranks as they are: how often
+        a calendar is asked for, how much there is of those that are asked for so often, and what finds room."""
+        return World(
+            self.calendars // divided_by,
+            self.people // divided_by,
+            self.rooms // divided_by,
+            self.requests_per_s / divided_by,
+            self.stands_for * divided_by,
+        )
 
 
 REFERENCE: Final = World()
@@ -152,10 +174,17 @@ def day(event: Place) -> int:
     return 30 * event.month + 30 * event.number // EVENTS_PER_MONTH
 
 
+def chances_of_months() -> dict[int, float]:
+    """How often each is asked for."""
+    nearest = dict.fromkeys(range(2), NEAR_SHARE / 2)
+    far = [month for n in range(1, FAR_MONTHS) for month in (n + 1, -n)]
+    return nearest | dict.fromkeys(far, (1 - NEAR_SHARE) / len(far))
+
+
 def requests(world: World, seed: int, *, from_s: float, until_s: float) -> Iterator[tuple[float, Request]]:
     """When, in seconds after a full hour, and what."""
     chance = random.Random(seed)
-    calendars, people, rooms = Zipf(world.calendars), Zipf(world.people), Zipf(world.rooms)
+    calendars, people, rooms = (Zipf(n, world.stands_for) for n in (world.calendars, world.people, world.rooms))
     # The share of writes that a moment within a herd has, and one outside of it: together they are `WRITE_SHARE`.
     in_herd = WRITE_SHARE * HERD_SHARE * HERD_PERIOD_S / HERD_S
     outside = WRITE_SHARE * (1 - HERD_SHARE) * HERD_PERIOD_S / (HERD_PERIOD_S - HERD_S)
