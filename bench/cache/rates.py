@@ -22,6 +22,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -71,6 +72,8 @@ POLL_S: Final = 0.1
 SWEEP_S: Final = 10.0
 TURNS: Final = 3
 """Of the event loop, in which what a request has begun, a fill or a refresh before time, comes to its end."""
+MONTHS_KEPT: Final = 10_000
+"""Months of which the names of the keys are made once."""
 _HEAD: Final = b"0" * XMIN_LENGTH + b"-" * (HEAD_LENGTH - XMIN_LENGTH - len(PLAIN))
 HIT_RATE_MIN: Final = {"long": 0.90, "rfc-003": 0.80}
 CAUSES: Final = ("first", "purge", "expiry", "lost", "along")
@@ -116,17 +119,14 @@ def steps(request: Request, world: World) -> list[list[Key]]:
     found = [[_token(viewer)], [_profile(viewer)]]
     match request:
         case Month(calendar=calendar, month=number):
-            events, people, rooms = _month_of(calendar, number, world)
             found.append([_calendars_of(viewer), _summary(calendar), _month(calendar, number)])
-            found.append([*map(_attendees, events), *map(_profile, people), *map(_resource, rooms)])
+            found.append([*_shown_of_month(calendar, number, world)])
             if request.is_graphql:
                 found[-1].append(_summary(calendar))
         case One(event=event):
             found.append([_calendars_of(viewer), _full(event), _attendees(event)])
             found.append([_summary(event.calendar)])
-            found.append(
-                [_attendees(event), *map(_profile, _people(event, world)), *map(_resource, _rooms(event, world))]
-            )
+            found.append([*_shown_of_event(event, world)])
         case Availability(rooms=rooms, day=number):
             found.append([_availability(one, number) for one in rooms])
             found.append([_resource(one) for one in rooms])
@@ -144,18 +144,12 @@ def along(key: Key, world: World) -> Iterator[Key]:
         case "user_calendars":
             yield from map(_summary, _shared(int(of), world))
         case "calendar_events":
-            calendar = int(of)
-            events, people, rooms = _month_of(calendar, int(rest[-1]), world)
-            yield _summary(calendar)
-            yield from map(_attendees, events)
-            yield from map(_profile, people)
-            yield from map(_resource, rooms)
+            yield _summary(int(of))
+            yield from _shown_of_month(int(of), int(rest[-1]), world)
         case "event_full":
             event = _place(of)
             yield _summary(event.calendar)
-            yield _attendees(event)
-            yield from map(_profile, _people(event, world))
-            yield from map(_resource, _rooms(event, world))
+            yield from _shown_of_event(event, world)
         case "event_attendees":
             yield from map(_profile, attendees(_place(of), world))
         case "resource_availability":
@@ -175,15 +169,17 @@ def purges(request: Request, world: World) -> list[str]:
     return names
 
 
-def _month_of(calendar: int, number: int, world: World) -> tuple[list[Place], tuple[int, ...], list[int]]:
-    """Its events, whom they name, and the rooms that they hold."""
+@lru_cache(MONTHS_KEPT)
+def _shown_of_month(calendar: int, number: int, world: World) -> tuple[Key, ...]:
+    """Who is invited, people, and rooms, of all of its events."""
     events = [Place(calendar, number, n) for n in range(EVENTS_PER_MONTH)]
     rooms = dict.fromkeys(held for one in events[:ROOM_EVERY] for held in _rooms(one, world))
-    return events, members(calendar, world), list(rooms)
+    return (*map(_attendees, events), *map(_profile, members(calendar, world)), *map(_resource, rooms))
 
 
-def _people(event: Place, world: World) -> list[int]:
-    return list(dict.fromkeys((organizer(event, world), *attendees(event, world))))
+def _shown_of_event(event: Place, world: World) -> tuple[Key, ...]:
+    people = dict.fromkeys((organizer(event, world), *attendees(event, world)))
+    return (_attendees(event), *map(_profile, people), *map(_resource, _rooms(event, world)))
 
 
 def _rooms(event: Place, world: World) -> list[int]:
@@ -369,7 +365,7 @@ class Cluster:
     """Nodes that learn of every change at once, and why they had to load what they loaded.
 
     `counted` is by family and what: `asked`, `in process`, or the cause of a miss; of no family are `requests` that
-    read, and those of them `without a statement`.
+    read, those of them `without a statement`, and `statements` that any of them, and the tokens of writes, have sent.
     """
 
     def __init__(self, config: CacheSettings, world: World, clock: Clock, seed: int) -> None:
@@ -430,6 +426,7 @@ class Cluster:
                 cause = before.get(key.name) or self._causes.get(key.name)
                 if cause is not None:
                     self._counted[key.family, cause] += 1
+        self._counted["", "statements"] += isinstance(request, FreeBusy)
         if not isinstance(request, Answer | Edit):
             self._counted["", "requests"] += 1
             self._counted["", "without a statement"] += reading.loads == 0 and not isinstance(request, FreeBusy)
@@ -446,6 +443,7 @@ class Cluster:
     async def _load(self, keys: Sequence[Key], from_primary: bool) -> Loaded:
         brought = dict.fromkeys((*keys, *(one for key in keys for one in along(key, self._world))))
         if _is_asked.get():
+            self._counted["", "statements"] += 1
             causes = {key.name: self._cause(key) for key in brought}
             self._causes.update((key.name, causes[key.name] or "lost") for key in keys)
             self._brought.update((name, cause or "along") for name, cause in causes.items())
