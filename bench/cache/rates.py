@@ -84,7 +84,9 @@ _is_asked: ContextVar[bool] = ContextVar("is_asked", default=False)
 class Size(msgspec.Struct, frozen=True):
     world: World = REFERENCE
     divided_by: int = 20
-    """Of the world, of what is asked of it, and of the tables in process, only this part is played (`World.part`)."""
+    """Of the world, of what is asked of it, and of the tables in process, only this part is played (`World.part`).
+    First reads of lists are as many as in the whole world to a tenth of a percent (`first_reads`, printed beside those
+    counted). Of the keys in minutes 1 to 3 a fifth of the world has 69.6 %, a twentieth 69.2 %, a fortieth 69.1 %."""
     profiles: tuple[Profile, ...] = ("long", "rfc-003")
     warm_up_s: float = 300.0
     counted_s: tuple[float, ...] = (900.0, 3_600.0)
