@@ -169,11 +169,14 @@ def _inserts(size: Size, first: datetime) -> tuple[str, ...]:
             from generate_series(0, {BUSY_CALENDAR_EVENTS - 1}) s,
                  lateral (select timestamptz '{month.isoformat()}' + interval '13 hours' * s as starts) t
             """,
-        f"""insert into attendees (event_id, email, user_id, name, created_at)
-            select {_id(Kind.EVENT, "n")},
+        f"""insert into attendees (event_id, email, user_id, name, created_at, start_time, span_end)
+            select v.id,
                    coalesce('person' || u || '@example.org', 'guest' || n % 999 || '@example.com'),
-                   {_id(Kind.USER, "u")}, case when u is null then 'Guest ' || n % 999 end, now()
-            from generate_series(0, {size.events + BUSY_CALENDAR_EVENTS - 1}) n, generate_series(0, 4) j,
+                   {_id(Kind.USER, "u")}, case when u is null then 'Guest ' || n % 999 end, now(),
+                   v.start_time, v.span_end
+            from generate_series(0, {size.events + BUSY_CALENDAR_EVENTS - 1}) n
+                 join events v on v.id = {_id(Kind.EVENT, "n")},
+                 generate_series(0, 4) j,
                  lateral (select case when j < 4 or n % 3 > 0
                                       then (n % {size.busy} * 3 + n / {size.busy} * 11 + j * 101) % {size.users}
                                  end as u) t

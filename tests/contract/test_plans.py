@@ -29,6 +29,7 @@ MONTH_END: Final = (MONTH_START + timedelta(days=32)).replace(day=1)
 BIG_ROWS: Final = 1_000
 """Nothing asked for in a request may read a table of more rows from end to end; `resources` has a few pages."""
 SPAN: Final = ("calendar_id", "span_end", "start_time")
+INVITED: Final = ("user_id", "span_end", "start_time")
 MODES: Final = ("force_custom_plan", "force_generic_plan")
 
 EVENTS: Final = statements.load("yotei.events")
@@ -258,7 +259,7 @@ async def test_an_agenda_is_led_by_calendar_organizer_and_invitation(connection:
         found,
         events_calendar_span=SPAN,
         events_organizer_span=("organizer_id", "span_end", "start_time"),
-        attendees_user=["user_id"],
+        attendees_user_span=INVITED,
     )
 
 
@@ -275,14 +276,14 @@ async def test_an_answer_to_an_invitation_finds_its_row_by_event(connection: Con
     found = await plans(connection, EVENTS["answer_invitation"], event(100), user(9), "ACCEPTED", None)
 
     check(found, events_pkey=["id"])
-    assert all(one.led_by("attendees_pkey") or one.led_by("attendees_user") for one in found)
+    assert all(one.led_by("attendees_pkey") for one in found)
 
 
 async def test_an_answer_to_the_exceptions_of_a_series_finds_them_by_series(connection: Connection) -> None:
     found = await plans(connection, EVENTS["answer_exceptions"], event(100), user(9), "ACCEPTED", None)
 
     check(found, events_series=["series_id"])
-    assert all(one.led_by("attendees_pkey") or one.led_by("attendees_user") for one in found)
+    assert all(one.led_by("attendees_pkey") for one in found)
 
 
 async def test_availability_is_led_by_resource_and_blocked_period_in_the_index_that_forbids_double_booking(
@@ -316,7 +317,7 @@ async def test_who_is_busy_is_led_by_person_end_and_start_and_by_invitation(
         events_calendar_span=SPAN,
         calendars_personal_for_key=["personal_for"],
         calendars_pkey=["id"],
-        attendees_user=["user_id"],
+        attendees_user_span=INVITED,
         attendees_pkey=["event_id"],
         events_pkey=["id"],
         events_series=["series_id"],

@@ -43,9 +43,9 @@ touched as materialized (
   union all
   select e.id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, false
   from asked q
-  join attendees i on i.user_id = q.viewer_id
-  join events e on e.id = i.event_id and e.span_end >= q.first and e.start_time < q.last
-  where q.with_agenda and e.deleted_at is null
+  join attendees i on i.user_id = q.viewer_id and i.span_end >= q.first and i.start_time < q.last
+  cross join lateral (select e.* from events e where e.id = i.event_id and e.deleted_at is null offset 0) e
+  where q.with_agenda
   union all
   select e.id, e.series_id, e.start_time, e.span_end, e.all_day, e.floating, e.rrule, e.rdates, true
   from asked q
@@ -191,8 +191,8 @@ concern as materialized (
     union
     select e.id, e.calendar_id
     from attendees i
-    join events e on e.id = i.event_id and e.span_end >= p.month and e.start_time < p.month + interval '1 month'
-    where i.user_id = p.user_id and e.deleted_at is null
+    cross join lateral (select e.id, e.calendar_id from events e where e.id = i.event_id and e.deleted_at is null offset 0) e
+    where i.user_id = p.user_id and i.span_end >= p.month and i.start_time < p.month + interval '1 month'
     limit q.concerns_max + 1
   ) c
 ),
@@ -603,7 +603,8 @@ update events set recurrence_id = recurrence_id + interval '1 microsecond' where
 -- name: write_events
 -- A set of events as they are to be, as JSON arrays: new rows ($1), changed rows ($2), attendees put ($3) and removed ($4),
 -- resources that are wanted ($5) and no longer wanted ($6). The change log is written by triggers. An answer to an invitation
--- takes no lock of the event: one that came since these were read stays, unless it is this set that gives another.
+-- takes no lock of the event: one that came since these were read stays, unless it is this set that gives another. An
+-- invitation takes its span from its event, so new events are counted, and thereby written, before any of theirs.
 with added as (
   insert into events (id, calendar_id, organizer_id, uid, sequence, title, description, location, url, start_time, end_time, span_end,
                       tzid, all_day, floating, rrule, rdates, exdates, series_id, recurrence_id, this_and_future, status,
@@ -616,6 +617,7 @@ with added as (
          url text, start_time timestamptz, end_time timestamptz, span_end timestamptz, tzid text, all_day boolean, floating boolean,
          rrule text, rdates timestamptz[], exdates timestamptz[], series_id uuid, recurrence_id timestamptz, this_and_future boolean,
          status text, transparency text, visibility text, properties text[])
+  returning id
 ),
 changed as (
   update events e
@@ -638,7 +640,7 @@ invited as (
   from jsonb_to_recordset($3::jsonb)
     as r(event_id uuid, email text, user_id uuid, name text, response_status text, is_optional boolean, comment text,
          responded_at timestamptz, created_at timestamptz, place integer, is_there boolean)
-  where not r.is_there
+  where (select count(*) from added) >= 0 and not r.is_there
 ),
 kept as (
   update attendees a

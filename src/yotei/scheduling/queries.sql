@@ -10,8 +10,9 @@
 --
 -- Whatever goes by a wall clock is looked for a good day further, as far as any zone is away. An override that moves what
 -- follows may bring instances from anywhere into the window: then all overrides of its series are needed. `offset 0` keeps a
--- look-up a look-up, for each person by all that leads the index. Invitations are read in the order of events, which is near
--- the one in which these lie. `is true` keeps `in` from becoming a join: the people are hashed once.
+-- look-up a look-up, for each person by all that leads the index. An invitation knows when its event is: those of other times are
+-- not read. Theirs are read in the order of events, which is near the one in which these lie. `is true` keeps `in` from becoming a
+-- join: the people are hashed once.
 with asked as materialized (
   select $3::timestamptz as start_time, $4::timestamptz as end_time, $3 - interval '26 hours' as first, $4 + interval '26 hours' as last
 ),
@@ -21,15 +22,18 @@ person as materialized (
   select u.id, u.email, u.tzid, u.working_hours from users u where u.email = any($2::text[]) and u.deactivated_at is null
 ),
 invited as materialized (
-  select distinct i.event_id as id from person p join attendees i on i.user_id = p.id order by i.event_id
+  select distinct i.event_id as id
+  from asked q
+  cross join person p
+  cross join lateral (select i.event_id from attendees i
+                      where i.user_id = p.id and i.span_end > q.first and i.start_time < q.last offset 0) i
+  order by i.event_id
 ),
 touched as (
   select e.id, e.calendar_id, e.organizer_id, e.series_id, e.start_time, e.end_time, e.span_end, e.all_day or e.floating as on_wall_clock,
          e.rrule is not null or e.rdates <> '{}' as recurs, e.status, e.transparency
-  from asked q
-  cross join invited i
-  cross join lateral (select e.* from events e where e.id = i.id offset 0) e
-  where e.span_end > q.first and e.start_time < q.last and e.deleted_at is null
+  from invited i
+  cross join lateral (select e.* from events e where e.id = i.id and e.deleted_at is null offset 0) e
   union
   select e.id, e.calendar_id, e.organizer_id, e.series_id, e.start_time, e.end_time, e.span_end, e.all_day or e.floating,
          e.rrule is not null or e.rdates <> '{}', e.status, e.transparency

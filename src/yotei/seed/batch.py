@@ -69,7 +69,8 @@ EVENT_COLUMNS: Final = (
     ),
 )
 ATTENDEE_COLUMNS: Final = (
-    *("event_id", "created_at", "response_status", "responded_at", "is_optional", "email", "user_id", "name"),
+    *("event_id", "start_time", "span_end", "created_at"),
+    *("response_status", "responded_at", "is_optional", "email", "user_id", "name"),
 )
 RESERVATION_COLUMNS: Final = (
     *("id", "resource_id", "unit", "event_id", "recurrence_id", "start_time", "end_time", "blocked", "created_at"),
@@ -462,6 +463,7 @@ class _Made:
         self.created = clock.text(made_at)
         self.created_ms = clock.epoch_ms + made_at * 60_000
         self.id = uuid7_hex(self.created_ms, rng.getrandbits(74))
+        self.span_end = ""
 
     def write(
         self,
@@ -476,6 +478,7 @@ class _Made:
         transparency: str = "OPAQUE",
     ) -> None:
         making, rng, text = self._making, self._making._rng, self._making._clock.text
+        self.span_end = span_end
         master = self._master
         on_wall_clock = self._zone < 0
         draw = rng.random()
@@ -502,7 +505,7 @@ class _Made:
         if count == 0 or self.is_private:
             return
         now = making._clock.today * _DAY
-        head = f"{self.id}\t{self.created}\t"
+        head = f"{self.id}\t{text(self.start)}\t{self.span_end}\t{self.created}\t"
         first = self.organizer
         people = len(tables.directory.people)
         lines = making.attendees

@@ -143,6 +143,13 @@ begin
     from old_rows o left join events e on e.id = o.event_id
     where coalesce(e.calendar_id, o.user_id) is not null;
   elsif tg_op = 'UPDATE' then
+    -- An event has moved, and tells that itself. Sets are compared, as rows would be one by one, each with every other.
+    if exists (select event_id, email, start_time, span_end from new_rows
+               except select event_id, email, start_time, span_end from old_rows)
+       and not exists (select event_id, email, user_id, name, response_status, is_optional, comment, created_at, responded_at from new_rows
+                       except select event_id, email, user_id, name, response_status, is_optional, comment, created_at, responded_at from old_rows) then
+      return null;
+    end if;
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
     select 'calendar', e.calendar_id, 'attendee', o.event_id, o.user_id, 'remove',
            case when e.updated_at <> now() then tstzrange(e.start_time, e.span_end, '[]') end
@@ -259,6 +266,9 @@ CREATE FUNCTION public.log_events() RETURNS trigger
 declare
   reaches event_log_reach[];
   is_moved boolean := false;
+  moved_ids uuid[];
+  moved_starts timestamptz[];
+  moved_ends timestamptz[];
 begin
   if tg_op = 'INSERT' then
     reaches := event_log_reaches((
@@ -320,6 +330,16 @@ begin
     left join unnest(reaches) was on was.id = n.id and was.is_old;
   end if;
   if is_moved then
+    -- Arrays, so that there is one plan for any number of events: a look-up for each.
+    select array_agg(n.id), array_agg(n.start_time), array_agg(n.span_end) into moved_ids, moved_starts, moved_ends
+    from new_rows n join old_rows o on o.id = n.id
+    where n.start_time <> o.start_time or n.span_end <> o.span_end;
+    if moved_ids is not null then
+      update attendees a
+      set start_time = m.start_time, span_end = m.span_end
+      from unnest(moved_ids, moved_starts, moved_ends) m (id, start_time, span_end)
+      where a.event_id = m.id and (a.start_time <> m.start_time or a.span_end <> m.span_end);
+    end if;
     insert into change_log (scope_kind, scope_id, entity, entity_id, user_id, op, old_span)
     select 'calendar', o.calendar_id, 'event', o.id, o.organizer_id, 'remove', coalesce(was.span, tstzrange(o.start_time, o.span_end, '[]'))
     from old_rows o
@@ -516,6 +536,18 @@ CREATE FUNCTION public.search_text(title text, location text, description text) 
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN public.search_fold(((((title || chr(10)) || COALESCE(location, ''::text)) || chr(10)) || COALESCE("left"(description, 1000), ''::text)));
 
+CREATE FUNCTION public.take_span_of_event() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  select e.start_time, e.span_end into new.start_time, new.span_end from events e where e.id = new.event_id for share;
+  if not found then
+    raise foreign_key_violation using
+      message = format('there is no event %s', new.event_id), table = 'attendees', constraint = 'attendees_event_fkey';
+  end if;
+  return new;
+end $$;
+
 CREATE FUNCTION public.touch_row() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -535,6 +567,8 @@ CREATE TABLE public.attendees (
     comment text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     responded_at timestamp with time zone,
+    start_time timestamp with time zone NOT NULL,
+    span_end timestamp with time zone NOT NULL,
     CONSTRAINT attendees_comment_length CHECK ((char_length(comment) <= 2000)),
     CONSTRAINT attendees_email_shape CHECK (((email = lower(email)) AND ((char_length(email) >= 3) AND (char_length(email) <= 320)))),
     CONSTRAINT attendees_name_length CHECK ((char_length(name) <= 200)),
@@ -862,7 +896,7 @@ ALTER TABLE ONLY public.users
 
 CREATE INDEX attendees_email ON public.attendees USING btree (email) WHERE (user_id IS NULL);
 
-CREATE INDEX attendees_user ON public.attendees USING btree (user_id, event_id) WHERE (user_id IS NOT NULL);
+CREATE INDEX attendees_user_span ON public.attendees USING btree (user_id, span_end, start_time) INCLUDE (event_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX calendar_members_calendar ON public.calendar_members USING btree (calendar_id, user_id);
 
@@ -920,6 +954,10 @@ CREATE TRIGGER attendees_log_insert AFTER INSERT ON public.attendees REFERENCING
 CREATE TRIGGER attendees_log_truncate AFTER TRUNCATE ON public.attendees FOR EACH STATEMENT EXECUTE FUNCTION public.log_truncate();
 
 CREATE TRIGGER attendees_log_update AFTER UPDATE ON public.attendees REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_attendees();
+
+CREATE TRIGGER attendees_span_insert BEFORE INSERT ON public.attendees FOR EACH ROW EXECUTE FUNCTION public.take_span_of_event();
+
+CREATE TRIGGER attendees_span_update BEFORE UPDATE OF event_id, start_time, span_end ON public.attendees FOR EACH ROW WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION public.take_span_of_event();
 
 CREATE TRIGGER calendar_members_log_delete AFTER DELETE ON public.calendar_members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_calendar_members();
 
