@@ -325,6 +325,88 @@ async def test_who_is_busy_is_led_by_person_end_and_start_and_by_invitation(
     )
 
 
+def load_units(people: Sequence[UUID], calendars: Sequence[UUID] = ()) -> tuple[object, ...]:
+    """The parameters in the order of `yotei.events.rows.load_units`: this month of people and calendars."""
+    months = [MONTH_START] * len(people)
+    return (
+        *(list(calendars), [MONTH_START] * len(calendars), 10_000, [], [], list(people), months, 5_000, [], 100),
+        *([MONTH_START], [], [], []),
+    )
+
+
+async def test_what_concerns_people_is_led_by_person_end_and_start(connection: Connection) -> None:
+    found = await plans(connection, EVENTS["load_units"], *load_units([user(70), user(3)], [calendar(3)]))
+
+    check(
+        found,
+        events_organizer_span=("organizer_id", "span_end", "start_time"),
+        events_calendar_span=SPAN,
+        attendees_user_span=INVITED,
+        attendees_pkey=["event_id"],
+        events_pkey=["id"],
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_what_is_read_of_the_invitations_of_a_person_does_not_grow_with_the_past(
+    connection: Connection, mode: str
+) -> None:
+    person, day = user(70), timedelta(days=1)
+    asked = {
+        "busy": (SCHEDULING["select_people_busy"], ([person], [], NOW, NOW + day, 200_000)),
+        "concerns": (EVENTS["load_units"], load_units([person])),
+        "agenda": (EVENTS["select_events"], select_events(70, with_agenda=True)),
+    }
+    transaction = connection.transaction()
+    before = {name: await invitations_read(connection, mode, *question) for name, question in asked.items()}
+    await transaction.start()
+    try:
+        await connection.execute(PAST, calendar(3), user(3), person, MONTH_START)
+
+        after = {name: await invitations_read(connection, mode, *question) for name, question in asked.items()}
+    finally:
+        await transaction.rollback()
+
+    for name, (rows, pages) in before.items():
+        assert rows > 0, name
+        assert after[name][0] == rows, name
+        assert after[name][1] <= pages + PAGES_MORE, name
+
+
+PAST_ROWS: Final = 3_000
+PAST: Final = f"""
+with made as (
+  insert into events (id, calendar_id, organizer_id, uid, title, start_time, end_time, span_end, tzid)
+  select gen_random_uuid(), $1, $2, 'past-' || n, 'Long ago', t, t + interval '1 h', t + interval '1 h', 'UTC'
+  from generate_series(1, {PAST_ROWS}) n,
+       lateral (select $4::timestamptz - interval '1 year' + interval '1 h' * n as t) t
+  returning id
+)
+insert into attendees (event_id, email, user_id) select id, 'past@example.org', $3 from made
+"""  # noqa: S608, a number of this module
+PAGES_MORE: Final = 3
+"""What is written may lengthen the way down the index; all of these invitations take thirty pages of it."""
+
+
+async def invitations_read(
+    connection: Connection, mode: str, statement: Statement, parameters: Sequence[object]
+) -> tuple[int, int]:
+    """How many rows of invitations a statement finds by whose they are, and how many pages it looks at for that."""
+    async with prepared(connection, mode, statement, parameters) as execute:
+        text = await connection.fetchval(f"explain (analyze, buffers, format json) {execute}")
+    found = [
+        one for one in _nodes(msgspec.json.decode(text)[0]["Plan"]) if one.get("Index Name") == "attendees_user_span"
+    ]
+    rows = sum((one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"] for one in found)
+    return round(rows), sum(one["Shared Hit Blocks"] + one["Shared Read Blocks"] for one in found)
+
+
+def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield node
+    for below in node.get("Plans", ()):
+        yield from _nodes(below)
+
+
 async def test_what_blocks_resources_is_led_by_resource_and_blocked_period(connection: Connection) -> None:
     year = (NOW, NOW + timedelta(days=366))
     rooms = [id_of(Kind.RESOURCE, n) for n in range(SMALL.rooms)]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.property.cache.units import MONTHS, TABLES, Rows, values
+from tests.property.cache.units import MONTHS, TABLES, Row, Rows, values
 from tests.property.cache.world import ID_FROM, WORLD
 from tests.property.cache.writes import WRITES, Draw, NothingThere
 from yotei.cache.key import Key
@@ -90,6 +90,12 @@ async def loads(database: Database, rows: Rows) -> dict[str, object]:
     return {key.name: value for key, payload in payloads.items() if (value := _without_hints(payload))}
 
 
+def astray(rows: Rows) -> list[Row]:
+    """Invitations that say another time than their event does."""
+    spans = {row["id"]: (row["start_time"], row["span_end"]) for row in rows["events"]}
+    return [row for row in rows["attendees"] if (row["start_time"], row["span_end"]) != spans[row["event_id"]]]
+
+
 def _without_hints(payload: Any) -> object:
     match payload:
         case events.Month(rows=rows) if rows is not None:
@@ -154,6 +160,7 @@ async def play(database: Database, before: Known, steps: Sequence[Step], *, id_f
         return before, set()
     changes = await logged(database, position)
     after = await Known.read(database)
+    assert astray(after.rows) == [], "\n".join(written)
     named = {name for change in changes for name in purged(change)}
     found = changed(before.worked_out, after.worked_out) | changed(before.loaded, after.loaded)
     missed = {name for name in found if not named & {name, f"{name.rpartition(':')[0]}:*", ALL}}

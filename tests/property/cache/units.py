@@ -108,8 +108,13 @@ def _values(rows: Rows) -> Iterator[tuple[str, object]]:
         if event["deleted_at"] is None:
             yield f"event:{event['id']}:full", _shown(rows, event, None)
     for event_id in {row["event_id"] for row in rows["attendees"]}:
-        there = [row for row in rows["attendees"] if row["event_id"] == event_id]
+        there = [_invited(row) for row in rows["attendees"] if row["event_id"] == event_id]
         yield f"event:{event_id}:attendees", sorted(there, key=lambda row: (row["created_at"], row["email"]))
+
+
+def _invited(row: Row) -> Row:
+    """Without the span, which is the event's and is not shown."""
+    return {name: value for name, value in row.items() if name not in ("start_time", "span_end")}
 
 
 def _touching(events: Sequence[Row], start: datetime, end: datetime) -> list[Row]:
