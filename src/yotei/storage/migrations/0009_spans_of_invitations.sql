@@ -235,4 +235,3 @@ end $$;
 create index concurrently if not exists attendees_user_span on attendees (user_id, span_end, start_time) include (event_id)
   where user_id is not null;
 drop index concurrently if exists attendees_user;
-analyze attendees;
