@@ -83,7 +83,7 @@ _select_times: Final = Statement(
     "bench.select_times",
     "select a.user_id, e.start_time, e.end_time from attendees a join events e on e.id = a.event_id "
     "where a.user_id = any($1::uuid[]) and a.response_status <> 'DECLINED' "
-    "and e.deleted_at is null and e.start_time < $3 and e.span_end > $2",
+    "and e.deleted_at is null and a.start_time < $3 and a.span_end > $2",
     "when people are invited to something",
 )
 
