@@ -1,7 +1,8 @@
 """When an event is stands beside each of its invitations, whoever writes and whatever is written at the same time."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import MAXYEAR, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -244,14 +245,12 @@ async def test_who_comes_second_waits_and_sees_what_the_first_did(meeting: Meeti
     assert [row["start_time"] for row in moved] == [NINE + DAY]
 
 
-async def test_invitations_of_before_get_their_span_untold_and_the_step_can_be_taken_again(
-    every_postgres: PostgresFactory,
-) -> None:
+@pytest.fixture
+async def url_of_before(every_postgres: PostgresFactory) -> AsyncIterator[str]:
+    """A database of the version before, with an invitation to each of 2,500 events."""
     url = await every_postgres.empty()
-    steps = migrate.load()
-    await migrate.apply(url, steps=steps[:BEFORE])
-    connection = await asyncpg.connect(url)
-    try:
+    await migrate.apply(url, steps=migrate.load()[:BEFORE])
+    async with session(url) as connection:
         await connection.execute(
             """insert into users (id, email, name) values (gen_random_uuid(), 'aiko@example.org', 'Aiko');
                insert into calendars (id, name) values (gen_random_uuid(), 'Team');
@@ -262,16 +261,61 @@ async def test_invitations_of_before_get_their_span_untold_and_the_step_can_be_t
                     users u;
                insert into attendees (event_id, email) select id, 'guest@example.com' from events"""
         )
+    yield url
+    await every_postgres.drop(url)
+
+
+@asynccontextmanager
+async def session(url: str) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
+    opened = await asyncpg.connect(url)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def test_invitations_of_before_get_their_span_untold_and_the_step_can_be_taken_again(url_of_before: str) -> None:
+    async with session(url_of_before) as connection:
         logged = await connection.fetchval("select count(*) from change_log")
 
-        await migrate.apply(url)
+        await migrate.apply(url_of_before)
         await connection.execute("delete from schema_migrations where name = 'spans_of_invitations'")
-        again = await migrate.apply(url)
+        again = await migrate.apply(url_of_before)
 
         assert [step.version for step in again] == [BEFORE + 1]
         assert await connection.fetchval("select count(*) from attendees") == 2_500
         assert await connection.fetch(ASTRAY.sql) == []
         assert await connection.fetchval("select count(*) from change_log") == logged
+
+
+async def test_invitations_that_are_made_and_events_that_move_while_they_get_their_span_have_it_too(
+    url_of_before: str,
+) -> None:
+    done = asyncio.Event()
+
+    async def write(number: int) -> int:
+        """One event after the other, each in a transaction: moved, and somebody more invited to it; how many were."""
+        count = 0
+        async with session(url_of_before) as connection:
+            events = await connection.fetch("select id from events order by id")
+            while not done.is_set():
+                event_id = events[(number + 7 * count) % len(events)]["id"]
+                async with connection.transaction():
+                    await connection.execute(MOVE.sql, event_id, DAY)
+                    await connection.execute(
+                        "insert into attendees (event_id, email) values ($1, $2)", event_id, f"{number}-{count}@x"
+                    )
+                count += 1
+        return count
+
+    writing = [asyncio.create_task(write(number)) for number in range(2)]
+    try:
+        await migrate.apply(url_of_before)
     finally:
-        await connection.close()
-        await every_postgres.drop(url)
+        done.set()
+    written = await asyncio.gather(*writing)
+
+    async with session(url_of_before) as connection:
+        assert all(written)
+        assert await connection.fetchval("select count(*) from attendees") == 2_500 + sum(written)
+        assert await connection.fetch(ASTRAY.sql) == []
