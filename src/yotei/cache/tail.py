@@ -54,7 +54,7 @@ Purges = Callable[[Change], Iterable[str]]
 _log = structlog.get_logger()
 
 
-class LedAstray(Exception):
+class NotThePrimary(Exception):
     """A standby answers where the primary was asked, as one does that was the primary: it would vouch for what it
     lacks."""
 
@@ -251,7 +251,7 @@ class Tail:
             )
         if page.is_standby:
             detail = "This is a hot standby: the address of the database has to lead to the primary."
-            raise Problem(Code.UNAVAILABLE, detail, retry_after_s=1) from LedAstray()
+            raise Problem(Code.UNAVAILABLE, detail, retry_after_s=1) from NotThePrimary()
         return page
 
     def _in_time(self) -> asyncio.Timeout:
