@@ -29,6 +29,22 @@ OFTEN = SubscriptionSettings(poll_ms=100)
 ONE_EACH = SubscriptionSettings(poll_ms=100, streams_per_person_max=1)
 TWO_IN_ALL = SubscriptionSettings(poll_ms=100, streams_max=2)
 
+OF_THE_PROCESS = {
+    "events.select_due",
+    "storage.drop_kept_answers",
+    "storage.drop_partitions",
+    "storage.make_partitions",
+    "storage.position_at",
+    "storage.position_now",
+    "storage.read_since",
+    "storage.select_own_changes",
+    "storage.set_timeouts",
+    "storage.try_maintenance_turn",
+    "transaction.begin",
+    "transaction.commit",
+}
+"""What its readers of the log and its upkeep send."""
+
 both = pytest.mark.parametrize("client", [BySocket, ByEvents])
 
 
@@ -52,20 +68,29 @@ async def write(database: Database, sql: str, *args: object) -> None:
     await database.execute(Statement(name="tests.write", purpose="what happens", sql=sql), *args)
 
 
-async def polls(served: Served, count: int) -> None:
-    """Wait until the log was looked into so many times more."""
-    name = "storage.read_since"
-    target = served.sent().get(name, 0) + count
+async def nobody_follows(served: Served) -> None:
+    """Wait until the last subscription has left, and with it the reader of the log."""
     async with asyncio.timeout(20):
-        while served.sent().get(name, 0) < target:  # noqa: ASYNC110  # it tells nobody
+        while served.tail.is_reading:  # noqa: ASYNC110  # nobody is told
             await asyncio.sleep(0.01)
 
 
+async def changed_elsewhere(served: Served, rows: Rows, person: UUID, *, times: int) -> None:
+    """Change a calendar that nobody subscribes to, and wait until the reader of the log has seen it."""
+    calendar_id = await rows.calendar(members={})
+    async with served.tail.watch([calendar_id]) as watch, asyncio.timeout(20):
+        for _ in range(times):
+            await rows.event(calendar_id, person)
+            await watch.touched()
+
+
 def news(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    """Statements that were sent in between, without those of the one reader of the log."""
-    sent = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
-    sent.pop("storage.read_since", None)
-    return sent
+    """Statements that were sent in between, without those that the process sends with nobody there."""
+    return {
+        name: count - before.get(name, 0)
+        for name, count in after.items()
+        if count != before.get(name, 0) and name not in OF_THE_PROCESS
+    }
 
 
 @both
@@ -291,23 +316,23 @@ async def test_an_idle_subscription_costs_nothing_and_a_change_costs_what_the_fe
 ) -> None:
     people = [await rows.person() for _ in range(4)]
     calendar_id = await rows.calendar(members=dict.fromkeys(people, "WRITER"))
+    tokens = [await rows.token(one) for one in people]
+    await nobody_follows(served)  # all that was written lies before what the reader of the log will see
     async with AsyncExitStack() as stack:
         streams: list[BySocket | ByEvents] = []
-        for n, one in enumerate(people):
+        for n, token in enumerate(tokens):
             client: Client = (BySocket, ByEvents)[n % 2]
-            token = await rows.token(one)
             streams.append(
                 await stack.enter_async_context(client.follow(served.base, token, calendar=str(calendar_id)))
             )
             await feed(streams[-1])
-        await polls(served, 2)  # what was written before is behind them
 
         before = served.sent()
-        await polls(served, 5)
+        await changed_elsewhere(served, rows, people[0], times=5)
         idle = news(before, served.sent())
         await rows.event(calendar_id, people[0])
         heard = [await titles(one) for one in streams]
-        await polls(served, 2)
+        await changed_elsewhere(served, rows, people[0], times=2)
 
     assert idle == {}
     assert heard == [["Planning"]] * 4
@@ -318,11 +343,35 @@ async def test_an_idle_subscription_costs_nothing_and_a_change_costs_what_the_fe
     }
 
 
+async def test_what_changes_of_a_person_costs_the_question_who_it_is_and_no_reading_of_the_feed(
+    served: Served, rows: Rows, database: Database
+) -> None:
+    owner = await rows.person()
+    calendar_id = await rows.calendar(members={owner: "OWNER"})
+    token = await rows.token(owner)
+    await nobody_follows(served)
+    async with BySocket.follow(served.base, token, calendar=str(calendar_id)) as stream:
+        await feed(stream)
+
+        before = served.sent()
+        await write(database, "update users set name = 'Inês' where id = $1", owner)
+        async with asyncio.timeout(20):
+            while not news(before, served.sent()):  # noqa: ASYNC110  # it tells nobody
+                await asyncio.sleep(0.01)
+        await changed_elsewhere(served, rows, owner, times=2)
+        of_the_name = news(before, served.sent())
+        await rows.event(calendar_id, owner)
+        heard = await titles(stream)
+
+    assert of_the_name == {"users.authenticate": 1}
+    assert heard == ["Planning"]
+
+
 async def test_the_log_is_read_only_while_somebody_follows(served: Served, rows: Rows) -> None:
     owner = await rows.person()
     calendar = str(await rows.calendar(members={owner: "OWNER"}))
     token = await rows.token(owner)
-    assert not served.tail.is_reading
+    await nobody_follows(served)
 
     async with (
         BySocket.follow(served.base, token, calendar=calendar) as one,
@@ -331,9 +380,7 @@ async def test_the_log_is_read_only_while_somebody_follows(served: Served, rows:
         await feed(one)
         await feed(other)
         while_followed = served.tail.is_reading
-    async with asyncio.timeout(20):
-        while served.tail.is_reading:  # noqa: ASYNC110  # nobody is told
-            await asyncio.sleep(0.01)
+    await nobody_follows(served)
 
     assert while_followed
 

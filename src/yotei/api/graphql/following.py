@@ -67,15 +67,22 @@ class Following:
             raise
 
     async def news(self, watch: Watch) -> None:
-        """Wait until something was touched. Problem `unauthorized` when the caller may no longer ask."""
-        touched: frozenset[UUID] = frozenset()
+        """Wait until there may be something to read: what is followed was touched, or the caller's rights are others
+        than before. Problem `unauthorized` when the caller may no longer ask."""
+        has_news = False
+        while not has_news:
+            touched = await self._touched(watch)
+            before = self._identity
+            if touched & before.depends_on:
+                await self._identify()
+            has_news = bool(touched - before.depends_on) or self._identity != before
+
+    async def _touched(self, watch: Watch) -> frozenset[UUID]:
         try:
             async with asyncio.timeout(_seconds_to(self._identity.expires_at)):
-                touched = await watch.touched()
+                return await watch.touched()
         except TimeoutError:
             raise Problem(Code.UNAUTHORIZED, "The token has expired.") from None
-        if touched & self._identity.depends_on:
-            await self._identify()
 
     async def read(self, work: Callable[[Reading], Awaitable[V]]) -> V:
         """Read in turn with the others. The turn is held until `rest`: what is selected of the answer is read in it."""
