@@ -277,7 +277,7 @@ async def test_a_key_is_loaded_once_in_the_cluster(database: Database, redis_ser
 async def test_a_node_that_dies_while_it_loads_costs_the_time_of_its_claim(
     database: Database, redis_server: RedisServer, it: UUID
 ) -> None:
-    async with node(database, redis_server.unix_url, claim_s=0.2) as one:
+    async with node(database, redis_server.unix_url) as one:
         assert one.l2 is not None
         assert await claimed(one, it, "gone", 200)
 
@@ -290,8 +290,8 @@ async def test_of_those_who_wait_for_one_that_has_died_one_loads(
 ) -> None:
     url = redis_server.unix_url
     async with (
-        node(database, url, running=True, claim_s=0.2) as one,
-        node(database, url, running=True, claim_s=0.2) as two,
+        node(database, url, running=True) as one,
+        node(database, url, running=True) as two,
     ):
         assert await claimed(one, it, "gone", 200)
 

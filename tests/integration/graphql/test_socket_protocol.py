@@ -27,7 +27,9 @@ from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 
 PATIENT = SubscriptionSettings(poll_ms=100)
-HASTY = SubscriptionSettings(poll_ms=100, init_wait_s=0.2, ping_every_s=0.3, pong_wait_s=0.5)
+HASTY = SubscriptionSettings(poll_ms=100, init_wait_s=0.2)
+CURIOUS = SubscriptionSettings(poll_ms=100, ping_every_s=0.1)
+CURIOUS_AND_HASTY = SubscriptionSettings(poll_ms=100, ping_every_s=0.1, pong_wait_s=0.2)
 ONE_EACH = SubscriptionSettings(poll_ms=100, streams_per_person_max=1)
 ONE_IN_ALL = SubscriptionSettings(poll_ms=100, streams_max=1)
 FILL = Statement(
@@ -274,17 +276,26 @@ async def test_more_sockets_than_a_process_may_have_are_1013(served: Served) -> 
     assert code == 1013
 
 
-@pytest.mark.parametrize("subscriptions", [HASTY])
-async def test_a_client_that_does_not_answer_pings_is_1013(served: Served, token: str) -> None:
+@pytest.mark.parametrize("subscriptions", [CURIOUS])
+async def test_a_client_that_answers_a_ping_is_asked_again(served: Served, token: str) -> None:
     async with connected(served.base) as connection:
         await admitted(connection, token)
         asked = await hear(connection)
         await say(connection, type="pong", payload=asked["payload"])
         asked_again = await hear(connection)
-        code = await closed_with(connection)
 
     assert (asked["type"], asked_again["type"]) == ("ping", "ping")
     assert asked["payload"] != asked_again["payload"]
+
+
+@pytest.mark.parametrize("subscriptions", [CURIOUS_AND_HASTY])
+async def test_a_client_that_does_not_answer_a_ping_is_1013(served: Served, token: str) -> None:
+    async with connected(served.base) as connection:
+        await admitted(connection, token)
+        asked = await hear(connection)
+        code = await closed_with(connection)
+
+    assert asked["type"] == "ping"
     assert code == 1013
 
 

@@ -214,47 +214,47 @@ async def test_a_table_altered_under_a_cached_statement_is_no_error(database: Da
     assert await database.run(lambda transaction: transaction.fetch(star)) == []
 
 
-async def test_cancelling_the_caller_ends_the_statement_in_postgresql(database: Database) -> None:
-    async def running() -> int:
-        row = await database.fetchrow(
-            sql(
-                "select count(*) as n from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' "
-                "and pid <> pg_backend_pid() and datname = current_database()"
-            )
-        )
-        assert row is not None
-        count: int = row["n"]
-        return count
-
-    caller = asyncio.create_task(database.fetch(SLEEP))
-    async with asyncio.timeout(10):
-        while await running() == 0:  # noqa: ASYNC110
+async def sleeping(database: Database, count: int) -> None:
+    """Wait until so many statements sleep in this database, for a fraction of their sleep at most."""
+    active = sql(
+        "select count(*) as n from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' "
+        "and pid <> pg_backend_pid() and datname = current_database()"
+    )
+    async with asyncio.timeout(20):
+        while (await database.fetch(active))[0]["n"] != count:
             await asyncio.sleep(0.01)
+
+
+async def test_cancelling_the_caller_ends_the_statement_in_postgresql(database: Database) -> None:
+    caller = asyncio.create_task(database.fetch(SLEEP))
+    await sleeping(database, 1)
 
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
 
-    assert await running() == 0
+    await sleeping(database, 0)
     assert database.pool_stats().in_use == 0
     assert (await database.fetch(ONE))[0]["one"] == 1
 
 
-async def test_a_cancelled_transaction_is_rolled_back_and_its_connection_is_used_again(database_url: str) -> None:
-    async with await Database.connect(database_url, size_max=1) as database:
+async def test_a_cancelled_transaction_is_rolled_back_and_its_connection_is_used_again(
+    database: Database, database_url: str
+) -> None:
+    async with await Database.connect(database_url, size_max=1) as one:
 
         async def work() -> None:
-            async with database.transaction() as transaction:
+            async with one.transaction() as transaction:
                 await transaction.execute(USER, uuid4(), "h@example.org", "H")
                 await transaction.fetch(SLEEP)
 
         caller = asyncio.create_task(work())
-        await asyncio.sleep(0.1)
+        await sleeping(database, 1)
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
 
-        assert await database.fetch(sql("select id from users")) == []
+        assert await one.fetch(sql("select id from users")) == []
 
 
 async def test_a_server_that_is_silent_is_given_up_and_its_connection_with_it(database_url: str) -> None:
@@ -278,8 +278,8 @@ async def test_a_server_that_is_silent_is_given_up_and_its_connection_with_it(da
 
 
 async def test_who_gives_his_statements_more_time_is_waited_for(database_url: str) -> None:
-    slow = sql("select pg_sleep(0.5), 1 as one")
-    async with await Database.connect(database_url, size_max=1, answer_timeout_s=0.1) as database:
+    slow = sql("select pg_sleep(1.0), 1 as one")
+    async with await Database.connect(database_url, size_max=1, answer_timeout_s=0.5) as database:
         with pytest.raises(Problem):
             await database.fetch(slow)
         async with database.transaction() as transaction:
@@ -338,10 +338,16 @@ async def test_a_connection_within_its_life_time_is_kept(database_url: str) -> N
 
 async def test_an_unused_connection_above_the_floor_is_closed(database_url: str) -> None:
     async with await Database.connect(database_url, size_min=1, size_max=3, idle_time_s=0.1) as database:
-        await asyncio.gather(*(database.fetch(sql("select pg_sleep(0.05)")) for _ in range(3)))
-        assert database.pool_stats().open == 3
+        all_have_one = asyncio.Barrier(3)
 
-        async with asyncio.timeout(5):
+        async def work() -> int:
+            async with database.transaction():
+                await all_have_one.wait()
+                return database.pool_stats().open
+
+        assert await asyncio.gather(*(work() for _ in range(3))) == [3, 3, 3]
+
+        async with asyncio.timeout(20):
             while database.pool_stats().open > 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

@@ -134,6 +134,7 @@ class Conversation:
         self._streams = streams
         self._operations: Operations = state.operations
         self._credentials: Credentials | None = None
+        self._introduced = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sending = asyncio.Lock()
@@ -214,6 +215,7 @@ class Conversation:
                 bearer(given.get("authorization") or headers.get("authorization")),
                 given.get(ON_BEHALF_OF.lower()) or headers.get(ON_BEHALF_OF),
             )
+            self._introduced.set()
             identity = await self._credentials.identify(self._state.database)
         except Problem as problem:
             raise _closing(problem) from None
@@ -306,9 +308,11 @@ class Conversation:
     async def _keep(self) -> None:
         """See to it that the client says who it is, then that it is there."""
         settings = self._streams.settings
-        await asyncio.sleep(settings.init_wait_s)
-        if self._credentials is None:
-            raise Closing(INIT_TIMEOUT, "Connection initialisation timeout")
+        try:
+            async with asyncio.timeout(settings.init_wait_s):
+                await self._introduced.wait()
+        except TimeoutError:
+            raise Closing(INIT_TIMEOUT, "Connection initialisation timeout") from None
         while True:
             await asyncio.sleep(settings.ping_every_s)
             await self._ask()
