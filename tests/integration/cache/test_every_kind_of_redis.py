@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cache.nodes import node, thing, write
+from tests.integration.cache.nodes import key_of, name_of, node, thing, write
 from tests.redis_server import RedisServer, free_port
 from yotei.storage.pool import Database
 
@@ -101,7 +101,11 @@ async def test_no_command_finds_all_connections_taken(database: Database, url: s
     await write(database, it, 1)
     async with node(database, url, hard_s=30.0, soft_s=30.0, l1=False) as one:
         assert one.l2 is not None
-        markers = await asyncio.gather(*(one.l2.marker(one.tail.epoch, 0) for _ in range(80)))
+        await one.get(it)
+        await one.filled()
+        found = await asyncio.gather(
+            *(one.l2.read(one.tail.epoch, [key_of(it)], one.cache._decoded) for _ in range(80))
+        )
 
-    assert len({str(marker) for marker in markers}) == 1
+    assert [each[name_of(it)].value.payload for each in found] == [1] * 80
     assert one.l2.failures == 0
