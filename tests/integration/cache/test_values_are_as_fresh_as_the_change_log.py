@@ -18,6 +18,8 @@ from yotei.storage.change_log import Position, Snapshot
 from yotei.storage.pool import Database
 
 DOWN = Problem(Code.UNAVAILABLE, "down")
+LEASE_S = 2.0
+PATIENCE_S = 20.0
 
 
 async def test_what_is_in_process_is_served_without_a_statement(database: Database, budget: Budget) -> None:
@@ -117,7 +119,7 @@ async def test_a_load_that_was_outrun_by_a_change_is_not_kept(database: Database
 async def test_without_a_lease_everything_is_loaded(database: Database) -> None:
     it = thing()
     await write(database, it, 1)
-    async with node(database, lease_s=2.0) as one:
+    async with node(database, lease_s=LEASE_S) as one:
         await one.get(it)
         one.clock.ahead_s = 60.0
         await write(database, it, 2)
@@ -266,7 +268,7 @@ async def test_with_postgresql_down_old_values_are_served_and_marked_but_never_w
 ) -> None:
     it, never_read = thing(), thing()
     await write(database, it, 1)
-    async with node(database, lease_s=2.0) as one:
+    async with node(database, lease_s=LEASE_S) as one:
         await one.get(it)
         token = Token(one.tail.epoch, one.tail.floors.base)
         one.clock.ahead_s = 60.0
@@ -297,13 +299,15 @@ async def test_while_postgresql_is_silent_nobody_waits_for_it_but_the_poll(
     async with (
         proxy_to_database(database_url) as (proxy, url),
         await Database.connect(url) as silent,
-        node(silent, running=True, lease_s=0.5) as one,
+        node(silent, running=True, lease_s=LEASE_S) as one,
     ):
         await one.get(it)
         token = Token(one.tail.epoch, one.tail.floors.base)
         proxy.hold()
-        while not one.tail.is_away or one.tail.holds(one.clock.now_s()):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE_S):
+            while not one.tail.is_away:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        one.clock.ahead_s = LEASE_S
         loads = len(one.loads.calls)
         reading = one.cache.reading()
 
@@ -317,8 +321,9 @@ async def test_while_postgresql_is_silent_nobody_waits_for_it_but_the_poll(
 
         await write(database, it, 2)
         proxy.heal()
-        while one.tail.is_away:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE_S):
+            while one.tail.is_away:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         reading = one.cache.reading()
         assert await one.get_many([it], reading) == [2]
         assert reading.stale_age_s is None
@@ -431,7 +436,7 @@ async def test_a_commit_that_comes_late_is_seen_when_it_comes(database: Database
 async def test_a_poll_that_fails_renews_nothing(database: Database) -> None:
     it = thing()
     await write(database, it, 1)
-    async with node(database, lease_s=2.0) as one:
+    async with node(database, lease_s=LEASE_S) as one:
         since_s = one.tail.lease.since_s
         one.tail._purges = _fails
         await write(database, it, 2)
