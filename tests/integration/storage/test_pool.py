@@ -221,7 +221,7 @@ async def sleeping(database: Database, count: int) -> None:
         "and pid <> pg_backend_pid() and datname = current_database()"
     )
     async with asyncio.timeout(20):
-        while (await database.fetch(active))[0]["n"] != count:
+        while (await database.fetch(active))[0]["n"] != count:  # noqa: ASYNC110  # PostgreSQL tells nobody
             await asyncio.sleep(0.01)
 
 
