@@ -339,13 +339,13 @@ class _Drill:
         return at_once
 
 
-async def drill(served: Served, part: Part, *, seconds: float, lease_ms: int = LEASE_MS) -> Report:
+async def drill(served: Served, part: Part, *, seconds: float) -> Report:
     """Every fault of the part, each for so long, on an empty migrated database."""
     people = READERS + WRITERS + KNOWN + COLD * len(part.faults)
     place = await world.make(served.url, people=people, calendars=4, rooms=4, seed=1, now=datetime.now(UTC))
     async with await Database.connect(served.url, size_min=1, size_max=1) as database:
         events = [await an_event(database, each, place.people[0].id, DAY) for each in place.calendars]
-    one = _Drill(served, place, events, part, seconds, lease_ms / 1_000)
+    one = _Drill(served, place, events, part, seconds, LEASE_MS / 1_000)
     evidence = await one.run()
     wrong = held.faults(evidence)
     loads_max = LOADS_MAX * len(served.ports)
@@ -354,7 +354,7 @@ async def drill(served: Served, part: Part, *, seconds: float, lease_ms: int = L
 
 
 @contextmanager
-def staged(name: str, *, count: int = SERVERS, lease_ms: int = LEASE_MS) -> Iterator[tuple[Served, Part]]:
+def staged(name: str, *, count: int = SERVERS) -> Iterator[tuple[Served, Part]]:
     """Servers with all that they need, of which the part can be taken away."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="yotei-")))
@@ -364,7 +364,7 @@ def staged(name: str, *, count: int = SERVERS, lease_ms: int = LEASE_MS) -> Iter
         part = _PARTS[name](stack, folder, postgres, redis)
         settings = {
             "YOTEI_REDIS_URL": redis.url,
-            "YOTEI_CACHE_LEASE_MS": f"{lease_ms}",
+            "YOTEI_CACHE_LEASE_MS": f"{LEASE_MS}",
             "YOTEI_CACHE_LOADS_MAX": f"{LOADS_MAX}",
             **part.settings,
         }

@@ -9,8 +9,7 @@ from tests.stress import held
 from tests.stress.held import Asked, Evidence, Outage
 from tests.stress.outage import drill, staged
 
-SECONDS: Final = 2.5
-LEASE_MS: Final = 1_000
+SECONDS: Final = 3.0
 SERVERS: Final = 2
 ASKED_MIN: Final = 50
 
@@ -20,10 +19,10 @@ HARMLESS: Final = replace(AWAY, refuses=False)
 
 @pytest.mark.parametrize("name", ["postgres", "redis", "kafka"])
 async def test_what_is_promised_for_an_outage_is_held(name: str) -> None:
-    with staged(name, count=SERVERS, lease_ms=LEASE_MS) as (served, part):
+    with staged(name, count=SERVERS) as (served, part):
         if name == "kafka":
             part = part._replace(faults=part.faults[1:])  # it takes its time to start again
-        report = await drill(served, part, seconds=SECONDS, lease_ms=LEASE_MS)
+        report = await drill(served, part, seconds=SECONDS)
 
     assert report.wrong == []
     refused = set()
