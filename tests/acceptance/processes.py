@@ -208,6 +208,13 @@ def command_line(pid: int) -> str:
     return ""
 
 
+def waited_s(pid: int) -> float:
+    """How long a process was ready to run while others had the processors; 0 where the system does not say."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
+
+
 @contextmanager
 def new_place(**settings: str) -> Iterator[Place]:
     """A place, and the promise that nothing runs in it afterwards."""
