@@ -6,13 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.rest.served import settings
+from tests.integration.rest.served import CACHED, settings
 from tests.integration.rows import a_booking, a_calendar, a_room, a_user, an_event, viewing
 from yotei.cache.reads import reading_of_request
 from yotei.caching import Caching
 from yotei.events import read
 from yotei.events.window import window
-from yotei.settings import CacheSettings
 from yotei.storage.pool import Database
 from yotei.users import tokens
 
@@ -23,7 +22,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 
 @pytest.fixture
 async def caching(database: Database, database_url: str) -> AsyncIterator[Caching]:
-    one = Caching(settings(database_url, cache=CacheSettings()), database)
+    one = Caching(settings(database_url, cache=CACHED), database)
     one.start()
     await one.tail.caught_up()
     yield one

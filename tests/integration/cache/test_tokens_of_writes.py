@@ -6,10 +6,9 @@ from uuid import UUID
 import pytest
 
 from tests.conftest import PostgresFactory
-from tests.integration.rest.served import Caller, admitted, serve, settings
+from tests.integration.rest.served import CACHED, Caller, admitted, serve, settings
 from tests.integration.rows import a_calendar, a_user
 from yotei.cache.token import Token
-from yotei.settings import CacheSettings
 from yotei.storage.change_log import Snapshot
 from yotei.storage.pool import Database
 
@@ -33,7 +32,7 @@ async def owner(postgres: PostgresFactory) -> AsyncIterator[Owner]:
     url = await postgres.migrated()
     async with (
         await Database.connect(url, size_min=1, size_max=1) as rows,
-        serve(settings(url, cache=CacheSettings())) as client,
+        serve(settings(url, cache=CACHED)) as client,
     ):
         me = await a_user(rows)
         caller = await admitted(client, rows, me)

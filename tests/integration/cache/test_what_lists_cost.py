@@ -12,14 +12,14 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.conftest import Budget
-from tests.integration.rest.served import many_events, settings
+from tests.integration.rest.served import CACHED, many_events, settings
 from tests.integration.rows import a_calendar, a_room, a_user, an_event, viewing
 from tests.redis_server import RedisServer
 from yotei.cache.key import shapes
 from yotei.caching import Caching, families
 from yotei.events import changes, read
 from yotei.events.window import Window
-from yotei.settings import CacheSettings, RedisSettings
+from yotei.settings import RedisSettings
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 
@@ -49,7 +49,7 @@ async def team(database: Database) -> Team:
 
 @asynccontextmanager
 async def a_node(database: Database, url: str, redis_url: str | None = None) -> AsyncIterator[Caching]:
-    config = settings(url, cache=CacheSettings())
+    config = settings(url, cache=CACHED)
     made = Caching(
         msgspec.structs.replace(config, redis=RedisSettings(url=redis_url, soft_ms=1_000, hard_ms=2_000)), database
     )

@@ -15,7 +15,17 @@ import msgspec
 import pytest
 
 from tests.conftest import PostgresFactory
-from tests.integration.rest.served import UNHURRIED, Caller, _Known, admitted, problem, serve, settings, statements
+from tests.integration.rest.served import (
+    CACHED,
+    UNHURRIED,
+    Caller,
+    _Known,
+    admitted,
+    problem,
+    serve,
+    settings,
+    statements,
+)
 from tests.integration.rest.test_rest_without_database import a_line
 from tests.integration.rows import a_booking, a_calendar, a_room, a_user, an_event, insert
 from yotei.cache.token import Token
@@ -28,7 +38,7 @@ from yotei.storage.statements import Statement
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 RENDERED = 'yotei; hit; detail="rendered"'
 ME = "/api/users/me"
-CACHED = CacheSettings()
+PATIENCE_S = 20.0
 # What differs between two answers to the same question.
 OWN = {"server-timing", "x-request-id", "cache-status", "yotei-token"}
 
@@ -501,7 +511,7 @@ async def test_what_failed_is_asked_each_time(world: World) -> None:
 async def test_what_is_too_large_is_not_kept(postgres: PostgresFactory) -> None:
     url = await postgres.migrated()
     # One answer takes a twentieth of it at most.
-    config = settings(url, cache=CacheSettings(rendered_bytes_max=80_000))
+    config = settings(url, cache=msgspec.structs.replace(CACHED, rendered_bytes_max=80_000))
     async with await Database.connect(url, size_min=1, size_max=2) as rows, serve(config) as client:
         me = await a_user(rows)
         for number in range(20):
@@ -517,7 +527,7 @@ async def test_what_is_too_large_is_not_kept(postgres: PostgresFactory) -> None:
 
 async def test_nothing_is_kept_where_nothing_is_to_be(postgres: PostgresFactory) -> None:
     url = await postgres.migrated()
-    config = settings(url, cache=CacheSettings(rendered_bytes_max=0))
+    config = settings(url, cache=msgspec.structs.replace(CACHED, rendered_bytes_max=0))
     async with await Database.connect(url, size_min=1, size_max=2) as rows, serve(config) as client:
         caller = await admitted(client, rows, await a_user(rows))
 
@@ -639,7 +649,7 @@ async def test_while_postgresql_is_away_what_was_sent_is_sent_marked(
     database: Database, database_url: str, values: str
 ) -> None:
     user_id = await a_user(database)
-    config = settings(database_url, cache=CacheSettings(lease_ms=500, negative_ttl_s=0.5), limits=UNHURRIED)
+    config = settings(database_url, cache=CacheSettings(), limits=UNHURRIED)
     async with a_line(database_url) as (line, url):
         config = msgspec.structs.replace(config, database=msgspec.structs.replace(config.database, url=url))
         async with serve(config) as client:
@@ -651,18 +661,14 @@ async def test_while_postgresql_is_away_what_was_sent_is_sent_marked(
             if values == "had to make room":
                 _Known.started[-1].cache._drop_all()
             # Until the lease is over it is as good as it was.
-            for _ in range(50):
-                away = await caller.get(ME)
-                if away.headers["cache-status"] != RENDERED:
-                    break
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(PATIENCE_S):
+                while (away := await caller.get(ME)).headers["cache-status"] == RENDERED:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
             seen = await caller.get(ME, has)
             await line.mend()
-            for _ in range(50):
-                back = await caller.get(ME)
-                if "stale" not in back.headers["cache-status"]:
-                    break
-                await asyncio.sleep(0.1)
+            async with asyncio.timeout(PATIENCE_S):
+                while "stale" in (back := await caller.get(ME)).headers["cache-status"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
 
     assert (away.status_code, away.content) == (200, there.content)
     assert "; stale" in away.headers["cache-status"]
