@@ -194,6 +194,6 @@ async def test_what_is_stored_says_in_its_name_what_it_is_made_of(
     names = [str(name, "ascii") if isinstance(name, bytes) else name for name in await client.keys("*")]
     await client.aclose()
 
-    made_of = shapes(families(CacheSettings()))
+    made_of = shapes(families(CACHED))
     assert len(names) > 10
     assert all(name.startswith(f"{{yotei.{made_of}:") for name in names)
