@@ -60,6 +60,8 @@ NO_GROUP: Final = b"-" * NONCE_LENGTH
 PLAIN: Final = b"m"
 DEFLATED: Final = b"z"
 DEFLATE_LEVEL: Final = 1
+INFLATED_BYTES_MAX: Final = 67_108_864
+"""No value is as large: what would be is not one of ours."""
 
 # KEYS: marker, then value and group in turns (the value again where there is no group). ARGV: the marker that values
 # were judged by, milliseconds that a group lives, then for each value its xmin, a nonce, its bytes, its milliseconds.
@@ -172,10 +174,13 @@ def unpacked(stored: bytes, decode: Callable[[Any], Any]) -> tuple[Value, int]:
     """A value and the length of its msgpack. Raises ValueError for what another release may have written."""
     body: bytes | memoryview = memoryview(stored)[HEAD_LENGTH:]
     if stored[HEAD_LENGTH - 1 : HEAD_LENGTH] == DEFLATED:
+        inflating = zlib.decompressobj()
         try:
-            body = zlib.decompress(body)
+            body = inflating.decompress(body, INFLATED_BYTES_MAX)
         except zlib.error as error:
             raise ValueError("not deflated") from error
+        if not inflating.eof:
+            raise ValueError("cut off, or too large")
     found = _decoder.decode(body)
     value = Value(
         decode(found.payload),

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -369,6 +370,20 @@ async def test_what_nests_too_deep_to_be_decoded_is_not_there(pair: tuple[Node, 
     name = one.l2._name(one.tail.epoch, 0, name_of(it))
     whole = await one.l2._redis.get(name)
     await one.l2._redis.set(name, whole[:37] + b"\x96\x01\x90\x01\x01\x01" + b"\x91" * 100_000)
+
+    assert await other.get(it) == 1
+
+
+@pytest.mark.parametrize("size", [l2_module.INFLATED_BYTES_MAX + 1, 10_000], ids=["too large", "cut off"])
+async def test_what_cannot_be_inflated_whole_is_not_there(pair: tuple[Node, Node], it: UUID, size: int) -> None:
+    one, other = pair
+    await one.get(it)
+    await one.filled()
+    assert one.l2 is not None
+    name = one.l2._name(one.tail.epoch, 0, name_of(it))
+    whole = await one.l2._redis.get(name)
+    deflated = zlib.compress(bytes(size))
+    await one.l2._redis.set(name, whole[:36] + b"z" + (deflated if size > 10_000 else deflated[:-5]))
 
     assert await other.get(it) == 1
 
