@@ -48,6 +48,20 @@ async def put(one: Node, it: UUID, n: int, snapshot: Snapshot) -> bool:
     return await one.l2.fill(one.tail.epoch, marker, 0, [fill], 60_000) == 1
 
 
+async def lying(one: Node, it: UUID) -> tuple[str, bytes]:
+    """Under which name it lies in Redis, and what, after it was read."""
+    await one.get(it)
+    await one.filled()
+    assert one.l2 is not None
+    name = one.l2._name(one.tail.epoch, 0, name_of(it))
+    return name, await one.l2._redis.get(name)
+
+
+async def lay(one: Node, name: str, stored: bytes) -> None:
+    assert one.l2 is not None
+    await one.l2._redis.set(name, stored)
+
+
 async def stored(one: Node, it: UUID) -> Any:
     assert one.l2 is not None
     found = await one.l2.read(one.tail.epoch, [key_of(it)], lambda key, payload: one.cache._decoded(key, payload))
@@ -352,24 +366,16 @@ async def test_many_who_come_at_once_to_a_node_without_connections_find_all_in_r
 
 async def test_what_another_release_has_stored_is_not_there(pair: tuple[Node, Node], it: UUID) -> None:
     one, _ = pair
-    await one.get(it)
-    await one.filled()
-    assert one.l2 is not None
-    name = one.l2._name(one.tail.epoch, 0, name_of(it))
-    whole = await one.l2._redis.get(name)
+    name, whole = await lying(one, it)
     for broken in (whole[:30], whole[:-1], whole[:36] + b"z" + whole[37:], b"0" * 37 + b"m\x90"):
-        await one.l2._redis.set(name, broken)
+        await lay(one, name, broken)
         assert await stored(one, it) is None
 
 
 async def test_what_nests_too_deep_to_be_decoded_is_not_there(pair: tuple[Node, Node], it: UUID) -> None:
     one, other = pair
-    await one.get(it)
-    await one.filled()
-    assert one.l2 is not None
-    name = one.l2._name(one.tail.epoch, 0, name_of(it))
-    whole = await one.l2._redis.get(name)
-    await one.l2._redis.set(name, whole[:37] + b"\x96\x01\x90\x01\x01\x01" + b"\x91" * 100_000)
+    name, whole = await lying(one, it)
+    await lay(one, name, whole[:37] + b"\x96\x01\x90\x01\x01\x01" + b"\x91" * 100_000)
 
     assert await other.get(it) == 1
 
@@ -377,13 +383,9 @@ async def test_what_nests_too_deep_to_be_decoded_is_not_there(pair: tuple[Node, 
 @pytest.mark.parametrize("size", [l2_module.INFLATED_BYTES_MAX + 1, 10_000], ids=["too large", "cut off"])
 async def test_what_cannot_be_inflated_whole_is_not_there(pair: tuple[Node, Node], it: UUID, size: int) -> None:
     one, other = pair
-    await one.get(it)
-    await one.filled()
-    assert one.l2 is not None
-    name = one.l2._name(one.tail.epoch, 0, name_of(it))
-    whole = await one.l2._redis.get(name)
+    name, whole = await lying(one, it)
     deflated = zlib.compress(bytes(size))
-    await one.l2._redis.set(name, whole[:36] + b"z" + (deflated if size > 10_000 else deflated[:-5]))
+    await lay(one, name, whole[:36] + b"z" + (deflated if size > 10_000 else deflated[:-5]))
 
     assert await other.get(it) == 1
 
