@@ -94,13 +94,19 @@ def not_found(kind: str) -> Problem:
     return Problem(Code.NOT_FOUND, f"There is no such {kind}, or it is not shared with you.")
 
 
+def first_of(error: BaseException) -> BaseException:
+    """The error itself, or the first of a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def kind_of(error: BaseException) -> str:
     """What somebody else's server failed of, for a log: by name, since the text of a driver may hold an address.
 
     Where there is an error of the system below it, the name of that.
     """
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = first_of(error)
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, OSError) and below.errno:

@@ -29,7 +29,7 @@ from msgspec import UNSET
 
 from yotei.bus.hint import Hint, decode, encode, encode_beat, hint_of
 from yotei.bus.transport import Link, LinkLost, Transport
-from yotei.errors import kind_of
+from yotei.errors import first_of, kind_of
 
 # Hints that go in one hand-over; what waits behind them goes in the next.
 BATCH_MAX: Final = 200
@@ -252,6 +252,5 @@ class Bus:
 
 
 def _name(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = first_of(error)
     return str(error) if isinstance(error, LinkLost) else kind_of(error)
