@@ -183,7 +183,7 @@ class Bench:
     """The workload's player."""
 
     def __init__(self) -> None:
-        self.cluster = Cluster(CacheSettings(l1_entries_max=10_000), WORLD, Clock(0.0), 1)
+        self.cluster = Cluster(CacheSettings(l1_entries_max=10_000), WORLD, Clock(0.0), 1, nodes=1)
 
     async def play(self, request: Request) -> dict[str, Counter[str]]:
         self.cluster.poll()

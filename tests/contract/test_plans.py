@@ -330,7 +330,7 @@ def load_units(people: Sequence[UUID], calendars: Sequence[UUID] = ()) -> tuple[
     months = [MONTH_START] * len(people)
     return (
         *(list(calendars), [MONTH_START] * len(calendars), 10_000, [], [], list(people), months, 5_000, [], 100),
-        *([MONTH_START], [], [], []),
+        *([MONTH_START], [], [], [], [], [], []),
     )
 
 

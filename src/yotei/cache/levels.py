@@ -128,7 +128,7 @@ class _Arrival(msgspec.Struct, frozen=True):
     from_primary: bool = False
     failure: Problem | None = None
     along: "Mapping[str, _Arrival] | None" = None
-    """All that came by the same load, by name of key."""
+    """All that came by the same load and is not in process already, by name of key."""
 
 
 _Land = Callable[[str, _Arrival], None]
@@ -259,6 +259,18 @@ class Cache:
             for one in used
         )
 
+    def holds(self, key: Key) -> bool:
+        """Whether it is in process and would be served, and not soon be refreshed: a load need not bring it along."""
+        entry, now_s = self._entry(key), self._now_s()
+        if entry is None or now_s >= entry.throw_from_s:
+            return False
+        return self._tail.holds(now_s) and entry.is_usable(self._tail.floors)
+
+    def last(self, key: Key) -> Any:
+        """The payload that is in process, perhaps of another time: nobody vouches for it. None: there is none."""
+        entry = self._entry(key)
+        return None if entry is None else entry.payload
+
     def apply(self, xid: int, names: Iterable[str]) -> None:
         """This node's own change, after its commit and before its answer."""
         self._tail.raise_to(xid, names)
@@ -376,10 +388,8 @@ class Cache:
         entry.proven = arrived
         self._l1.put(entry, now_s)
 
-    def _holds(self, key: Key) -> bool:
-        """Whether it is in process and would be served: what comes along with a load need not be kept again."""
-        entry = self._l1.entries.get(key.name) if self._l1 is not None else None
-        return entry is not None and self._now_s() < entry.throw_from_s and entry.is_usable(self._tail.floors)
+    def _entry(self, key: Key) -> Entry | None:
+        return None if self._l1 is None else self._l1.entries.get(key.name)
 
     def _drop_all(self) -> None:
         if self._l1 is not None:
@@ -655,9 +665,10 @@ class Cache:
             along: dict[str, _Arrival] = {}
             asked = frozenset(key.name for key in keys)
             for key, payload in {**dict.fromkeys(keys), **loaded.payloads}.items():
+                if key.name not in asked and self.holds(key):
+                    continue  # the process answers it itself
                 value = self._valued(key, payload, loaded.snapshot, loaded_at_s)
-                is_known = key.name not in asked and self._holds(key)
-                if epoch and not is_known and self._is_usable(key, value.snapshot, turn):
+                if epoch and self._is_usable(key, value.snapshot, turn):
                     encoded = self._encoder.encode(payload)
                     self._keep(key, value, value.snapshot, len(encoded))
                     if payload is not None:
@@ -713,7 +724,7 @@ class Cache:
         tail, now_s = self._tail, self._now_s()
         left = []
         for key in keys:
-            entry = self._l1.entries.get(key.name) if self._l1 is not None else None
+            entry = self._entry(key)
             if entry is not None and now_s < entry.stale_until_s and entry.is_usable(tail.floors):
                 loaded_at_s = self._wall_s() - (now_s - entry.loaded_s)
                 value = Value(entry.payload, entry.snapshot, loaded_at_s, 0.0, 0.0)

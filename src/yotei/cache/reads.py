@@ -99,6 +99,14 @@ class Reads:
 
         return await self._cache.get_many(self.reading, keys, load_missing)
 
+    def holds(self, key: Key) -> bool:
+        """Whether it would be answered in process: a load need not bring it along."""
+        return self._cache.holds(key)
+
+    def last(self, key: Key) -> Any:
+        """What it was when this process read it last, perhaps not any more; None where it is not known."""
+        return self._cache.last(key)
+
     async def consistently(self, work: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """What `work` makes of the units that it reads, all of them as of one moment; None when they change too fast.
 

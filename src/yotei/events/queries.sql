@@ -164,6 +164,7 @@ select (select rows from counted) as rows,
 --  $9 people whose calendars are asked      $10 calendars of one at most
 --  $11 months of an agenda, none where it is not asked for one: of all calendars of $9, and of others with something of $6
 --  $12 calendars      $13 people      $14 resources
+--  $15 events whose guests, $16 people, $17 resources that need not come along, being known
 --
 -- What a month holds is what `select_events` chooses for its time. Where part of a series lies in another calendar, or where
 -- there is too much, the month says so and nothing else. Holds of a series are those of instances in the month; of a single
@@ -172,7 +173,8 @@ with asked as materialized (
   select $1::uuid[] as calendar_ids, $2::timestamptz[] as months, $3::integer as rows_max, $4::uuid[] as event_ids,
          $5::uuid[] as guests_of, $6::uuid[] as concerned, $7::timestamptz[] as concern_months, $8::integer as concerns_max,
          $9::uuid[] as members, $10::integer as memberships_max, $11::timestamptz[] as agenda_months,
-         $12::uuid[] as summaries, $13::uuid[] as people, $14::uuid[] as resources
+         $12::uuid[] as summaries, $13::uuid[] as people, $14::uuid[] as resources,
+         $15::uuid[] as guests_known, $16::uuid[] as people_known, $17::uuid[] as resources_known
 ),
 membership as materialized (
   select u.id as user_id, m.calendar_id, m.role
@@ -288,7 +290,9 @@ shown as materialized (
   cross join lateral (select e.* from events e where e.id = w.id offset 0) e
 ),
 event as materialized (
-  select id from shown union select unnest(guests_of) from asked
+  select id from shown
+  except select unnest(guests_known) from asked
+  union select unnest(guests_of) from asked
 ),
 guest as materialized (
   select a.event_id, a.email, a.name, a.user_id, a.response_status, a.is_optional, a.comment, a.created_at
@@ -321,7 +325,10 @@ select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standb
        (select coalesce(json_agg(p), '[]')
         from (select u.id, case when u.erased_at is null then u.email end as email, u.name, u.avatar_url, u.tzid, u.working_hours, u.is_admin,
                      u.deactivated_at is null as is_active, u.version, u.created_at, u.updated_at
-              from (select organizer_id as id from shown union select user_id from guest union select unnest(people) from asked) k
+              from (select organizer_id as id from shown
+                    union select user_id from guest
+                    except select unnest(people_known) from asked
+                    union select unnest(people) from asked) k
               cross join lateral (select u.* from users u where u.id = k.id offset 0) u) p)::text as people,
        (select coalesce(json_agg(k), '[]')
         from (select row_to_json(s) as resource, r.deleted_at is not null as is_deleted
@@ -329,6 +336,7 @@ select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as is_standb
                     from (select distinct id from shown) e
                     cross join lateral (select v.resource_id from reservations v
                                         where v.event_id = e.id and v.status in ('CONFIRMED', 'MISSED') offset 0) v
+                    except select unnest(resources_known) from asked
                     union select unnest(resources) from asked) k
               cross join lateral (select r.* from resources r where r.id = k.id offset 0) r
               cross join lateral (select r.id, r.name, r.kind, r.description, r.location, r.tzid, r.seats, r.features, r.concurrent_bookings,

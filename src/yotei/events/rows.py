@@ -228,6 +228,15 @@ class _Concern(msgspec.Struct, frozen=True):
     calendar_id: UUID
 
 
+class Spared(msgspec.Struct, frozen=True):
+    """What a load need not bring along, because the process has it: guests, by event, and people and resources."""
+
+    guests: Mapping[UUID, tuple[keys.Invited, ...]] = {}
+    people: Sequence[UUID] = ()
+    resources: Sequence[UUID] = ()
+
+
+_NOTHING: Final = Spared()
 _months: Final = msgspec.json.Decoder(tuple[_Month, ...])
 _kept: Final = msgspec.json.Decoder(tuple[keys.Kept, ...])
 _guests: Final = msgspec.json.Decoder(tuple[_Guests, ...])
@@ -235,10 +244,12 @@ _concerns: Final = msgspec.json.Decoder(tuple[_Concern, ...])
 _known_resources: Final = msgspec.json.Decoder(tuple[resource_keys.Known, ...])
 
 
-async def load_units(source: Source, wanted: Sequence[Key], agenda_months: Sequence[str] = ()) -> LoadedUnits:
-    """Units of events, and those that their answers are made of besides: people, calendars of people, calendars,
-    resources. With the calendars of people come these months of their agenda, and with what concerns people those of
-    calendars that are not theirs."""
+async def load_units(
+    source: Source, wanted: Sequence[Key], agenda_months: Sequence[str] = (), spared: Spared = _NOTHING
+) -> LoadedUnits:
+    """Units of events, and those that their answers are made of besides, but for what is spared: people, calendars of
+    people, calendars, resources. With the calendars of people come these months of their agenda, and with what concerns
+    people those of calendars that are not theirs."""
     asked: defaultdict[str, list[Key]] = defaultdict(list)
     for key in wanted:
         asked[key.family].append(key)
@@ -262,19 +273,24 @@ async def load_units(source: Source, wanted: Sequence[Key], agenda_months: Seque
         ids.get("calendar_summary", []),
         ids.get("user_profile", []),
         ids.get("resource_profile", []),
+        list(spared.guests),
+        spared.people,
+        spared.resources,
     )
     assert row is not None
     guests = {one.id: one.guests for one in _guests.decode(row["guests"])}
+    known = {**spared.guests, **guests}
     payloads: dict[Key, object] = dict.fromkeys(asked["event_attendees"], ())
     for month in _months.decode(row["months"]):
-        named = tuple(_named(one, guests) for one in month.rows)
+        named = tuple(_named(one, known) for one in month.rows)
         value = keys.Month(month.rows, named) if month.is_kept else keys.Month(None)
         payloads[keys.month(month.calendar_id, month.month)] = value
-        payloads.update((keys.attendees(one.id), ()) for one in month.rows)
+        payloads.update((keys.attendees(one.id), ()) for one in month.rows if one.id not in spared.guests)
         payloads[calendars.summary(month.calendar_id)] = None  # of a deleted one comes along that there is none
     for one in _kept.decode(row["events"]):
-        payloads[keys.full(one.id)] = keys.Full(one, _named(one, guests))
-        payloads[keys.attendees(one.id)] = ()
+        payloads[keys.full(one.id)] = keys.Full(one, _named(one, known))
+        if one.id not in spared.guests:
+            payloads[keys.attendees(one.id)] = ()
         payloads[calendars.summary(one.calendar_id)] = None
     payloads |= {keys.attendees(event_id): found for event_id, found in guests.items()}
     payloads |= _concerns_by_key(concerned, _concerns.decode(row["concerns"]))

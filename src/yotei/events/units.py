@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from yotei.cache.key import Key, UnitLoad
+from yotei.cache.key import Loaded as LoadedUnits
 from yotei.cache.reads import Reads, hold_until
 from yotei.calendars import keys as calendars
 from yotei.calendars.calendar import Role
@@ -23,9 +24,10 @@ from yotei.calendars.read import seen as seen_calendar
 from yotei.events import keys, rows
 from yotei.events.event import Booking, Invitation, Stored
 from yotei.events.keys import Concerns, Full, Hold, Invited, Kept, Month
-from yotei.events.rows import MemberCalendar, Selected
+from yotei.events.rows import MemberCalendar, Selected, Spared
 from yotei.resources import keys as resources
 from yotei.resources.keys import Known
+from yotei.storage.pool import Source
 from yotei.users import keys as users
 from yotei.users.user import Profile
 
@@ -75,7 +77,7 @@ async def of_calendars(
     async def work() -> Selected | None:
         mine: Memberships
         mine, *found = await reads.get_many(
-            [calendars.of_user(viewer_id), *_of_calendars(wanted, months)], rows.load_units
+            [calendars.of_user(viewer_id), *_of_calendars(wanted, months)], partial(_load, reads)
         )
         if mine.all is None:
             return None
@@ -92,7 +94,7 @@ async def of_calendars(
 async def of_agenda(reads: Reads, viewer_id: UUID, span: Span, besides: Besides) -> Selected | None:
     """What lies in the viewer's calendars, and what they organise or are invited to elsewhere."""
     months = list(keys.months(*_reach(span)))
-    load: UnitLoad = partial(rows.load_units, agenda_months=months)
+    load: UnitLoad = partial(_load, reads, agenda_months=months)
 
     async def work() -> Selected | None:
         mine: Memberships = (await reads.get_many([calendars.of_user(viewer_id)], load))[0]
@@ -134,7 +136,7 @@ async def by_ids(
                 *map(keys.attendees, wanted),
                 *besides.keys,
             ],
-            rows.load_units,
+            partial(_load, reads),
         )
         if mine.all is None:
             return None
@@ -148,6 +150,37 @@ async def by_ids(
         return await _selected(reads, viewer_id, roles, set(), parts, span, besides)
 
     return await reads.consistently(work)
+
+
+async def _load(reads: Reads, source: Source, wanted: Sequence[Key], agenda_months: Sequence[str] = ()) -> LoadedUnits:
+    """Around what was changed the process mostly has all: that does not come along."""
+    return await rows.load_units(source, wanted, agenda_months, _spared(reads, wanted))
+
+
+def _spared(reads: Reads, wanted: Iterable[Key]) -> Spared:
+    """By what these keys were when they were read last."""
+    events: dict[UUID, Sequence[Hold]] = {}
+    named: set[UUID | None] = set()
+    invited: list[tuple[Invited, ...]] = []
+    for key in wanted:
+        last = reads.last(key)
+        match key.family:
+            case "calendar_events" if last is not None:
+                events.update((row.id, row.holds) for row in last.rows or ())
+                named.update(chain.from_iterable(last.people))
+            case "event_full":
+                events[key.id] = () if last is None else last.row.holds
+                named.update(() if last is None else last.people)
+            case "event_attendees" if last is not None:
+                invited.append(last)
+    guests = {one: reads.last(key) for one in events if reads.holds(key := keys.attendees(one))}
+    named.update(one.user_id for one in chain(*invited, *guests.values()))
+    rooms = {one.resource_id for holds in events.values() for one in holds}
+    return Spared(
+        guests,
+        [one for one in named if one is not None and reads.holds(users.profile(one))],
+        [one for one in rooms if reads.holds(resources.profile(one))],
+    )
 
 
 def _of_calendars(ids: Iterable[UUID], months: Sequence[str]) -> list[Key]:

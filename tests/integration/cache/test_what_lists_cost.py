@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from asyncpg import Record
 from redis.asyncio import Redis
 
 from tests.conftest import Budget
@@ -16,6 +18,7 @@ from tests.integration.rest.served import CACHED, many_events, settings
 from tests.integration.rows import a_calendar, a_room, a_user, an_event, viewing
 from tests.redis_server import RedisServer
 from yotei.cache.key import shapes
+from yotei.cache.reads import Reads
 from yotei.caching import Caching, families
 from yotei.events import changes, read
 from yotei.events.window import Window
@@ -115,19 +118,138 @@ async def test_an_answer_to_an_invitation_makes_a_list_load_who_is_invited_and_n
     viewer = viewing(team.viewer_id)
     async with a_node(database, database_url) as node:
         await read.list_calendar(node.reads(), viewer, team.calendar_id, query(1))
-        await database.execute(
-            Statement(
-                name="tests.answer",
-                purpose="an answer",
-                sql="update attendees set response_status = 'ACCEPTED' where event_id = $1",
-            ),
-            team.event_id,
-        )
+        await _change(database, ANSWER, team.event_id)
         await node.tail.caught_up()
         reads = node.reads()
         await read.list_calendar(reads, viewer, team.calendar_id, query(1))
 
         assert reads.reading.loads == 1
+
+
+class Overheard:
+    """A database, and what it has answered."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.rows: list[Record | None] = []
+
+    async def fetchrow(self, statement: Statement, *args: object) -> Record | None:
+        self.rows.append(await self._database.fetchrow(statement, *args))
+        return self.rows[-1]
+
+    def said(self, what: str) -> Any:
+        """By the only statement that was sent."""
+        assert len(self.rows) == 1
+        row = self.rows[0]
+        return None if row is None else msgspec.json.decode(row[what])
+
+
+def overhearing(reads: Reads) -> Overheard:
+    heard = Overheard(reads.database)
+    reads.database = cast(Database, heard)
+    return heard
+
+
+async def _change(database: Database, sql: str, *args: object) -> None:
+    await database.execute(Statement(name="tests.change", purpose="a change", sql=sql), *args)
+
+
+RENAME = "update events set title = 'Another one' where id = $1"
+INVITE = "insert into attendees (event_id, email, user_id) values ($1, 'new@example.org', $2)"
+ANSWER = "update attendees set response_status = 'ACCEPTED' where event_id = $1"
+
+
+async def test_of_a_month_that_changed_those_whom_the_node_knows_are_not_loaded_again(
+    database: Database, database_url: str, team: Team
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
+        await _change(database, RENAME, team.event_id)
+        await node.tail.caught_up()
+        reads = node.reads()
+        heard = overhearing(reads)
+        found = await read.list_calendar(reads, viewer, team.calendar_id, query(40))
+
+        assert len(heard.said("months")[0]["rows"]) == 61
+        assert heard.said("guests") == heard.said("people") == heard.said("resources") == []
+        assert found == await read.list_calendar(database, viewer, team.calendar_id, query(40))
+        again = node.reads()
+        assert await read.list_calendar(again, viewer, team.calendar_id, query(40)) == found
+        assert again.reading.loads == 0
+
+
+async def test_of_a_month_in_which_somebody_was_invited_the_guests_of_that_event_are_loaded_and_who_is_new(
+    database: Database, database_url: str, team: Team
+) -> None:
+    viewer, invited = viewing(team.viewer_id), await a_user(database, "Chie")
+    async with a_node(database, database_url) as node:
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
+        await _change(database, INVITE, team.event_id, invited)
+        await _change(database, RENAME, team.event_id)
+        await node.tail.caught_up()
+        reads = node.reads()
+        heard = overhearing(reads)
+        found = await read.list_calendar(reads, viewer, team.calendar_id, query(40))
+
+    assert [one["id"] for one in heard.said("guests")] == [str(team.event_id)]
+    assert [one["name"] for one in heard.said("people")] == ["Chie"]
+    assert found == await read.list_calendar(database, viewer, team.calendar_id, query(40))
+
+
+async def test_of_an_event_that_was_answered_nobody_is_loaded_but_its_guests(
+    database: Database, database_url: str, team: Team
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        await read.get(node.reads(), viewer, team.event_id, ZONE, now=FIRST)
+        await _change(database, ANSWER, team.event_id)
+        await node.tail.caught_up()
+        reads = node.reads()
+        heard = overhearing(reads)
+        found = await read.get(reads, viewer, team.event_id, ZONE, now=FIRST)
+
+    assert [one["id"] for one in heard.said("guests")] == [str(team.event_id)]
+    assert heard.said("people") == []
+    assert [one.response_status for one in found.attendees or ()] == ["ACCEPTED"]
+
+
+async def test_of_an_event_whose_month_was_read_nobody_who_is_invited_is_loaded_again(
+    database: Database, database_url: str, team: Team
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
+        reads = node.reads()
+        heard = overhearing(reads)
+        found = await read.get(reads, viewer, team.event_id, ZONE, now=FIRST)
+
+    assert heard.said("guests") == []
+    assert found == await read.get(database, viewer, team.event_id, ZONE, now=FIRST)
+
+
+async def test_who_was_known_and_is_given_up_before_he_is_asked_for_is_loaded_by_a_statement_more(
+    database: Database, database_url: str, team: Team, budget: Budget
+) -> None:
+    viewer = viewing(team.viewer_id)
+    async with a_node(database, database_url) as node:
+        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
+        await _change(database, RENAME, team.event_id)
+        await node.tail.caught_up()
+        reads = node.reads()
+
+        class Forgetting(Overheard):
+            async def fetchrow(self, statement: Statement, *args: object) -> Record | None:
+                found = await super().fetchrow(statement, *args)
+                if len(self.rows) == 1:
+                    node.cache._drop_all()
+                return found
+
+        reads.database = cast(Database, Forgetting(reads.database))
+        with budget(statements=2):
+            found = await read.list_calendar(reads, viewer, team.calendar_id, query(40))
+
+    assert found == await read.list_calendar(database, viewer, team.calendar_id, query(40))
 
 
 async def test_a_node_that_starts_takes_a_list_from_redis_in_two_round_trips(
