@@ -161,6 +161,8 @@ def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextMana
         log_reader = await _connected(config, 1) if config.cache.enabled else None
         caching = None if log_reader is None else Caching(config, database, log_reader)
         app.state.database, app.state.streams, app.state.caching = database, streams, caching
+        if unused := config.unused():
+            logger.warning("cache_settings_unused", unused=list(unused), because="cache.enabled is false")
         if caching is not None:
             caching.start()
         if alone:

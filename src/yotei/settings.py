@@ -301,7 +301,13 @@ Ttl = Annotated[int, Meta(ge=60, le=86_400)]
 
 
 class CacheSettings(Section, frozen=True):
-    enabled: Annotated[bool, Meta(description="Read through the cache; without it every read asks PostgreSQL.")] = True
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Read through the cache; without it every read asks PostgreSQL, and `redis.url`, "
+            "`replica.urls` and `bus.url` are used by nothing, which the log says when a worker starts."
+        ),
+    ] = True
     ttl_profile: Annotated[
         Literal["long", "rfc-003"],
         Meta(
@@ -485,6 +491,12 @@ class Settings(Section, frozen=True):
     redis: RedisSettings = RedisSettings()
     bus: BusSettings = BusSettings()
     log: LogSettings = LogSettings()
+
+    def unused(self) -> tuple[str, ...]:
+        """Paths of the addresses that nothing uses: what the cache is made of, where it is off. They are no fault, so
+        that who has to do without a cache turns one switch."""
+        found = {"redis.url": self.redis.url, "replica.urls": self.replica.urls, "bus.url": self.bus.url}
+        return () if self.cache.enabled else tuple(path for path, address in found.items() if address)
 
     def __post_init__(self) -> None:
         url = self.database.url
