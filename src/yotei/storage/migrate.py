@@ -70,6 +70,14 @@ class Applied(msgspec.Struct, frozen=True):
     elapsed_ms: int
 
 
+class Serving(msgspec.Struct, frozen=True):
+    """What a database can serve: the last step that was applied, and whether it is a hot standby, which takes no
+    writes. Where there is no ledger yet it is 0, and the other is not known."""
+
+    version: int
+    is_standby: bool
+
+
 class Status(msgspec.Struct, frozen=True):
     applied: tuple[Applied, ...]
     pending: tuple[Migration, ...]
@@ -100,14 +108,14 @@ async def status(url: str, steps: Sequence[Migration] | None = None) -> Status:
         return _compare(await _ledger(connection), steps)
 
 
-async def applied_version(source: Source) -> int:
-    """The last step that was applied, for a server that asks again and again whether it can serve; 0 where there is
-    no ledger yet. One statement."""
+async def serving(source: Source) -> Serving:
+    """For a server that asks again and again whether it can serve. One statement."""
     try:
-        row = await source.fetchrow(_SQL["applied_version"])
+        row = await source.fetchrow(_SQL["find_serving"])
     except asyncpg.UndefinedTableError:
-        return 0
-    return row["version"] if row is not None else 0
+        return Serving(0, is_standby=False)
+    assert row is not None
+    return Serving(row["version"], row["is_standby"])
 
 
 async def plan(url: str, steps: Sequence[Migration] | None = None) -> tuple[Migration, ...]:

@@ -171,9 +171,9 @@ select change_log_make_partitions((now() at time zone 'UTC')::date, $1) as made
 -- Drop the days before today minus $1, remembering what is forgotten.
 select change_log_drop_partitions((now() at time zone 'UTC')::date - $1::integer) as dropped
 
--- name: applied_version
--- The last migration that was applied.
-select coalesce(max(version), 0) as version from schema_migrations
+-- name: find_serving
+-- The last migration that was applied, and whether this is a hot standby, which takes no writes.
+select coalesce(max(version), 0) as version, pg_is_in_recovery() as is_standby from schema_migrations
 
 -- name: claim_key
 -- Makes an idempotency key ($2 of person $1) this request's own ($3, its hash): a row comes back when it was free, or used

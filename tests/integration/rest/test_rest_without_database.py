@@ -1,9 +1,10 @@
 """What callers are told while the database cannot be reached, and that nobody has to be restarted afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
@@ -11,9 +12,11 @@ import pytest
 
 from tests.integration.rest.served import admitted, problem, serve, settings, statements
 from tests.integration.rows import a_user
+from tests.standby import FOLLOWED, Standby
 from yotei import app
 from yotei.api.ops import health
 from yotei.storage import migrate
+from yotei.storage.embedded import EmbeddedServer
 from yotei.storage.pool import Database
 
 ME = "/api/users/me"
@@ -123,6 +126,34 @@ async def test_a_database_without_tables_is_not_ready_and_says_what_to_do(empty_
 
     assert ready.status_code == 503
     assert ready.json()["reasons"] == [f"{len(migrate.load())} migrations are not applied; run `yotei migrate`"]
+
+
+@pytest.fixture
+def primary() -> Iterator[EmbeddedServer]:
+    """One that can be followed."""
+    with TemporaryDirectory(prefix="yotei-") as folder:
+        Path(folder).chmod(0o711)
+        with EmbeddedServer(Path(folder) / "primary", options=FOLLOWED) as server:
+            yield server
+
+
+async def test_a_hot_standby_where_the_primary_should_be_is_not_ready_until_it_is_promoted(
+    primary: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "REMEMBERED_S", 0.0)
+    await migrate.apply(primary.url)
+    with Standby(primary, primary.data_dir.with_name("standby")) as standby:
+        async with serve(settings(standby.url)) as client:
+            astray = await client.get("/readyz")
+            standby.promote()
+            promoted = await client.get("/readyz")
+
+    assert (astray.status_code, promoted.status_code) == (503, 200)
+    assert astray.json() == {
+        "status": "unavailable",
+        "reasons": ["database.url leads to a hot standby, which takes no writes; it has to lead to the primary"],
+    }
+    assert statements(astray) == 1
 
 
 async def test_the_database_is_asked_once_a_second_however_many_ask_whether_it_is_ready(database_url: str) -> None:

@@ -33,7 +33,7 @@ async def healthz() -> Health:
 
 @get("/readyz", summary="Can it serve")
 async def readyz(request: Request[Any, Any, Any]) -> Response[Health]:
-    """Ready when the database answers and has exactly the schema that this release was written for."""
+    """Ready when the database answers, takes writes, and has exactly the schema that this release was written for."""
     state = request.app.state
     if state.get("readiness") is None:
         state.readiness = _Readiness(state.database)
@@ -60,7 +60,13 @@ class _Readiness:
 
     async def _ask(self) -> list[str]:
         try:
-            missing = self._steps - await migrate.applied_version(self._source)
+            serving = await migrate.serving(self._source)
         except Problem as problem:
             return [problem.detail]
-        return [f"{missing} migrations are not applied; run `yotei migrate`"] if missing > 0 else []
+        reasons = []
+        if serving.is_standby:
+            reasons.append("database.url leads to a hot standby, which takes no writes; it has to lead to the primary")
+        missing = self._steps - serving.version
+        if missing > 0:
+            reasons.append(f"{missing} migrations are not applied; run `yotei migrate`")
+        return reasons
