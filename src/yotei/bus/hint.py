@@ -1,6 +1,6 @@
 """What travels: one JSON object (RFC 8259) for each hint, bounded in size; docs/bus.md has its schema.
 
-    {"node": "5f2c…", "epoch": "7431….1.16384", "xid": 731, "keys": ["event:…:full"], "ts": "2026-11-24T09:00:00Z"}
+    {"node": "5f2c…", "epoch": "743….1.16384.179…", "xid": 731, "keys": ["event:…:full"], "ts": "2026-11-24T09:00:00Z"}
 
 A hint without keys says "read the change log now". That is also what a hint becomes that is too large to be split.
 RFC-003's own message, `{"Keys": […], "Timestamp": …}`, is understood: without a transaction id its keys cannot be

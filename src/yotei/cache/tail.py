@@ -3,8 +3,8 @@
 Owns what the node knows: epoch, floors, lease. A poll that succeeds raises the floors of all it brought, then moves
 `known`, then renews the lease from its own start. It reads the primary, and believes no other server.
 
-An epoch is server, timeline and database, and when the server last recovered from a crash: transaction ids whose WAL
-was lost in one are given out twice. In a new epoch everything is dropped.
+An epoch is that of its positions (`storage.change_log`): one history of transaction ids. In a new one everything is
+dropped.
 """
 
 import asyncio
@@ -197,14 +197,14 @@ class Tail:
         """Find out the epoch, and read what was changed within the window before now."""
         for _ in range(START_ATTEMPTS_MAX):
             started_s = self._now_s()
-            # The epoch is asked before the position: a crash in between shows as another one.
-            async with self._in_time():
-                now = await position_now(self._source)
-            epoch = _epoch(await self._page(now))
-            async with self._in_time():
-                position = await position_at(self._source, datetime.now(UTC) - timedelta(seconds=self._window_s))
-            self._enter(epoch, position)
             with suppress(PositionForgotten):
+                # The epoch is asked before the position: a crash in between shows as another one.
+                async with self._in_time():
+                    now = await position_now(self._source)
+                epoch = (await self._page(now)).position.epoch
+                async with self._in_time():
+                    position = await position_at(self._source, datetime.now(UTC) - timedelta(seconds=self._window_s))
+                self._enter(epoch, position)
                 await self._read(position, started_s)
                 return
         raise Problem(Code.UNAVAILABLE, "The database changes its history faster than it can be read.", retry_after_s=1)
@@ -222,7 +222,7 @@ class Tail:
         purges: list[Purge] = []
         for _ in range(PAGES_MAX):
             page = await self._page(position)
-            if not continues(self.epoch, _epoch(page)):
+            if not continues(self.epoch, page.position.epoch):
                 raise PositionForgotten(str(position))
             for change in page.changes:
                 names = list(self._purges(change))
@@ -270,10 +270,6 @@ class Tail:
 
 def _unread() -> Problem:
     return Problem(Code.UNAVAILABLE, "The change log cannot be read; try again.", retry_after_s=1)
-
-
-def _epoch(page: Page) -> str:
-    return f"{page.position.epoch}.{page.recovered_at_ms}"
 
 
 def _settle(waiting: "list[asyncio.Future[None]]", failure: BaseException | None) -> None:

@@ -12,8 +12,12 @@ An answer has a bound. A page that is full leaves a position in the middle: the 
 under is kept until its last page, and the next page goes on after the last row, so the set that is paged is fixed.
 
 Transaction ids mean something in one history only. A position carries the epoch of its own, and in another one (after
-a fail-over or a restore) it is forgotten. Whether it is, is looked up by the statement that reads the changes: asked
-before it, a day could be dropped in between.
+a fail-over, a restore or a crash) it is forgotten. Whether it is, is looked up by the statement that reads the changes:
+asked before it, a day could be dropped in between.
+
+An epoch is server, timeline and database, and when the server last recovered from a crash: ids of transactions whose
+WAL was lost in one are given out again after it, on the same timeline, so that a position from before it may seem to
+have seen what was written since. A clean restart goes on in the epoch; a hot standby has one of its own.
 """
 
 import re
@@ -43,7 +47,8 @@ TAKEN_AT_MS_MAX: Final = 253_402_300_799_999
 
 _SQL: Final = statements.load("yotei.storage")
 _TOKEN: Final = re.compile(
-    r"(?:(\d{1,20}\.\d{1,10}\.\d{1,10})\.)?"
+    # The epoch of a release that knew of no crash had three numbers: it is another one.
+    r"(?:(\d{1,20}\.\d{1,10}\.\d{1,10}(?:\.\d{1,15})?)\.)?"
     r"(\d{1,20}):(\d{1,20}):([\d,]*)@(\d{1,15})(?:;(\d{1,20}):(\d{1,20}):([\d,]*);(\d{1,20}),(\d{1,19}))?"
 )
 
@@ -155,9 +160,6 @@ class Page(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     position: Position
     has_more: bool
-    recovered_at_ms: int = 0
-    """When this server last recovered from a crash, by `read_since`: ids of transactions whose WAL was lost in one
-    are given out again after it, so that a snapshot from before it may seem to see what was written since."""
     is_standby: bool = False
     """Whether a hot standby answered, by `read_since`: what it lacks, it does not know."""
 
@@ -205,12 +207,7 @@ async def read_since(
         taken_at - timedelta(seconds=transaction_max_s),
         is_old,
     )
-    found = rows[0]
-    return msgspec.structs.replace(
-        _page(position, rows, limit),
-        recovered_at_ms=found["recovered_at_ms"] or 0,
-        is_standby=found["is_standby"],
-    )
+    return msgspec.structs.replace(_page(position, rows, limit), is_standby=rows[0]["is_standby"])
 
 
 async def read_scope_since(source: Source, position: Position, scope_id: UUID, *, limit: int) -> Page:

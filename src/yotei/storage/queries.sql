@@ -1,18 +1,20 @@
 -- name: position_now
 -- The position from which a reader sees only what is committed later, and which history it belongs to: server, timeline,
--- database (a restore makes another one).
+-- database (a restore makes another one), and when the server last recovered from a crash. A crash throws away the statistics, so
+-- their age tells of it; a clean stop keeps them.
 select case when pg_is_in_recovery() then pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':'
             else s::text end as snapshot,
        (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
        (select system_identifier from pg_control_system())::text
        || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
-       || '.' || (select oid from pg_database where datname = current_database()) as epoch
+       || '.' || (select oid from pg_database where datname = current_database())
+       || '.' || coalesce((select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver), 0) as epoch
 from pg_current_snapshot() s
 
 -- name: look_at_standby
--- What a hot standby shows now, and which history it replays, as `position_now` says it: of its timeline the latest that can be
--- known from here. The control file may lag behind by a checkpoint; what it receives now is told to who may read all statistics.
+-- What a hot standby shows now, and which history it replays, as `position_now` says it but for crashes: of its timeline the latest
+-- that can be known from here. The control file may lag behind by a checkpoint; what it receives now is told to who may read all statistics.
 select pg_is_in_recovery() as is_standby, pg_snapshot_xmin(s)::text as xmin,
        (select system_identifier from pg_control_system())::text
        || '.' || greatest((select timeline_id from pg_control_checkpoint()),
@@ -46,9 +48,9 @@ select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
        (select system_identifier from pg_control_system())::text
        || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
-       || '.' || (select oid from pg_database where datname = current_database()) as epoch,
-       -- A crash throws away the statistics, so their age tells of it.
-       (select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver) as recovered_at_ms, pg_is_in_recovery() as is_standby,
+       || '.' || (select oid from pg_database where datname = current_database())
+       || '.' || coalesce((select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver), 0) as epoch,
+       pg_is_in_recovery() as is_standby,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
        case when upper(c.old_span) between '0001-01-02' and '9999-12-30' then upper(c.old_span) end as old_end,
@@ -125,7 +127,8 @@ select q.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
        (select system_identifier from pg_control_system())::text
        || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
-       || '.' || (select oid from pg_database where datname = current_database()) as epoch,
+       || '.' || (select oid from pg_database where datname = current_database())
+       || '.' || coalesce((select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver), 0) as epoch,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
        case when upper(c.old_span) between '0001-01-02' and '9999-12-30' then upper(c.old_span) end as old_end,

@@ -13,7 +13,8 @@ LOOK: Final[Statement] = statements.load("yotei.storage")["look_at_standby"]
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """`history` is a `Position`'s epoch: server, timeline, database. It shows all that `shown` sees, perhaps more."""
+    """`history` is server, timeline and database: a `Position`'s epoch but for the crash. It shows all that
+    `shown` sees, perhaps more."""
 
     is_standby: bool
     history: str

@@ -337,16 +337,20 @@ async def test_a_bulk_load_forgets_what_was_there_before_it_and_nothing_else(eve
     assert len((await read_scope_since(every_database, FIRST, after, limit=10)).changes) == 1
 
 
-async def test_the_epoch_names_server_timeline_and_database(every_database: Database) -> None:
+async def test_the_epoch_names_server_timeline_database_and_the_last_crash(every_database: Database) -> None:
     first = (await position_now(every_database)).epoch
 
     assert first == (await position_now(every_database)).epoch
-    assert [part.isdecimal() for part in first.split(".")] == [True, True, True]
+    assert [part.isdecimal() for part in first.split(".")] == [True, True, True, True]
 
 
-async def test_a_position_of_another_epoch_is_forgotten(every_database: Database) -> None:
+@pytest.mark.parametrize("other", ["1{server}.{crash}", "{server}.1", "{server}"])
+async def test_a_position_of_another_epoch_is_forgotten(every_database: Database, other: str) -> None:
     here = await position_now(every_database)
-    elsewhere = Position(here.since, here.taken_at_ms, epoch=f"1{here.epoch}")
+    server, _, crash = here.epoch.rpartition(".")
+    elsewhere = Position.parse(
+        str(Position(here.since, here.taken_at_ms, epoch=other.format(server=server, crash=crash)))
+    )
 
     with pytest.raises(PositionForgotten):
         await read_scope_since(every_database, elsewhere, uuid4(), limit=10)

@@ -22,7 +22,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     st.none() | snapshots(),
     st.integers(1, 2**64 - 1),
     st.integers(0, 2**62),
-    st.sampled_from(["", "7445566778899001122.1.16384"]),
+    st.sampled_from(["", "7445566778899001122.1.16384", "7445566778899001122.1.16384.1795654429489"]),
 )
 def test_a_position_survives_being_written_and_read(
     since: Snapshot, at_ms: int, until: Snapshot | None, xid: int, seq: int, epoch: str
@@ -47,6 +47,7 @@ def test_a_position_survives_being_written_and_read(
         "1:2:@0 ",
         ".1:2:@0",
         "1.2.1:2:@0",
+        "1.2.3.4.5.1:2:@0",
         "1:2:@999999999999999",
         "1:2:@253402300800000",
         "1:2:@0;1:2:;1,9223372036854775808",
