@@ -69,6 +69,25 @@ async def test_a_broken_file_is_named_and_makes_exit_code_1_while_the_others_go_
     assert await count(database, "events") == 1
 
 
+async def test_a_file_in_which_everything_is_skipped_makes_no_calendar_and_exit_code_1(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    await install_user(database, NewUser(email="owner@example.org", name="Owner"))
+    before = await count(database, "calendars")
+    good, useless = tmp_path / "good.ics", tmp_path / "useless.ics"
+    good.write_text(GOOD)
+    useless.write_text("BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:no start\nEND:VEVENT\nEND:VCALENDAR\n")
+
+    done = await yotei(database_url, "import", str(useless), str(good), "--owner", "owner@example.org")
+
+    assert done.returncode == 1, done.stderr
+    assert "useless.ics: not imported: everything in it was skipped" in done.stderr
+    assert "useless.ics:3: skipped: VEVENT without DTSTART (no start)" in done.stderr
+    assert "useless.ics" not in done.stdout
+    assert "good.ics -> calendar " in done.stdout
+    assert await count(database, "calendars") == before + 1
+
+
 async def test_an_exported_calendar_is_imported_again_without_a_change(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:

@@ -16,8 +16,8 @@ from yotei.cli.database import with_database
 from yotei.cli.table import print_table
 from yotei.errors import Problem, not_found
 from yotei.events import ics
-from yotei.events.ics import ImportReport, Target
-from yotei.ical import NotICalendar
+from yotei.events.ics import ImportReport, NothingKept, Target
+from yotei.ical import Finding, NotICalendar
 from yotei.storage.pool import Database
 from yotei.users import rows as users
 
@@ -33,7 +33,8 @@ FINDINGS_SHOWN_MAX = 20
 def import_command(config_file: Path | None, paths: tuple[Path, ...], calendar: str | None, owner: str) -> None:
     """Bring iCalendar files, or folders of them, into a calendar; without --calendar each file makes one of its own.
 
-    Importing a file again changes nothing. A file that cannot be read changes nothing, and makes the exit code 1.
+    Importing a file again changes nothing. A file that cannot be read, or in which everything is skipped, changes
+    nothing, and makes the exit code 1.
     """
     files = _files(paths)
 
@@ -69,7 +70,7 @@ def export_command(config_file: Path | None, calendar_id: UUID, output: Path | N
 async def _import_all(database: Database, target: Target, files: Sequence[Path]) -> bool:
     """Whether every file went in. Each is a transaction of its own, so one that fails leaves the others alone."""
     reports: list[tuple[Path, ImportReport]] = []
-    failures: list[tuple[Path, str]] = []
+    failures: list[tuple[Path, str, tuple[Finding, ...]]] = []
     for file in track(files, "Importing", console=Console(stderr=True)):
         try:
             reports.append(
@@ -81,17 +82,20 @@ async def _import_all(database: Database, target: Target, files: Sequence[Path])
                 )
             )
         except NotICalendar as error:
-            failures.append((file, str(error)))
+            failures.append((file, str(error), ()))
+        except NothingKept as error:
+            failures.append((file, str(error), error.skipped))
         except OSError as error:
-            failures.append((file, error.strerror or str(error)))
+            failures.append((file, error.strerror or str(error), ()))
         except Problem as problem:
-            failures.append((file, problem.detail))
+            failures.append((file, problem.detail, ()))
         except asyncpg.PostgresError as error:
-            failures.append((file, str(error).partition("\n")[0]))
+            failures.append((file, str(error).partition("\n")[0], ()))
     if reports:
         _print(reports)
-    for file, reason in failures:
+    for file, reason, skipped in failures:
         click.echo(f"{file}: not imported: {reason}", err=True)
+        _print_skipped(file, skipped, err=True)
     return not failures
 
 
@@ -105,12 +109,15 @@ def _print(reports: Sequence[tuple[Path, ImportReport]]) -> None:
     for file, report in reports:
         click.echo(f"{file.name} -> calendar {report.calendar_id}")
     for file, report in reports:
-        for finding in report.skipped[:FINDINGS_SHOWN_MAX]:
-            click.echo(
-                f"{file.name}:{finding.line}: skipped: {finding.reason}{f' ({finding.uid})' if finding.uid else ''}"
-            )
-        if len(report.skipped) > FINDINGS_SHOWN_MAX:
-            click.echo(f"{file.name}: and {len(report.skipped) - FINDINGS_SHOWN_MAX} more")
+        _print_skipped(file, report.skipped)
+
+
+def _print_skipped(file: Path, skipped: Sequence[Finding], *, err: bool = False) -> None:
+    for finding in skipped[:FINDINGS_SHOWN_MAX]:
+        uid = f" ({finding.uid})" if finding.uid else ""
+        click.echo(f"{file.name}:{finding.line}: skipped: {finding.reason}{uid}", err=err)
+    if len(skipped) > FINDINGS_SHOWN_MAX:
+        click.echo(f"{file.name}: and {len(skipped) - FINDINGS_SHOWN_MAX} more", err=err)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -1,9 +1,10 @@
 """Whole iCalendar files into a calendar and out of it, for the command line (RFC 5545; the text itself is `ical`'s).
 
 An import is one transaction: components that cannot be kept are skipped with line and reason, the rest goes in by a
-number of statements that grows with tens of thousands of events. A component is known by UID and RECURRENCE-ID.
-A lower SEQUENCE than the stored one changes nothing, a higher one or another content replaces what is there, the same
-content changes nothing. An answer that somebody gave here is kept until the file brings one, or a higher SEQUENCE.
+number of statements that grows with tens of thousands of events; where all are skipped nothing is done. A component is
+known by UID and RECURRENCE-ID. A lower SEQUENCE than the stored one changes nothing, a higher one or another content
+replaces what is there, the same content changes nothing. An answer that somebody gave here is kept until the file
+brings one, or a higher SEQUENCE.
 
 Not kept of an ATTENDEE: CUTYPE, DELEGATED, and the difference between CHAIR and other required participants.
 """
@@ -72,16 +73,27 @@ class ImportReport(msgspec.Struct, frozen=True):
     repaired: tuple[Finding, ...]
 
 
+class NothingKept(Exception):
+    """Everything in a file was skipped, for the reasons in `skipped`."""
+
+    def __init__(self, skipped: tuple[Finding, ...]) -> None:
+        super().__init__("everything in it was skipped")
+        self.skipped: Final = skipped
+
+
 async def import_calendar(
     database: Database, target: Target, data: bytes, *, file_name: str, now: datetime
 ) -> ImportReport:
     """Bring a file into a calendar, whole or not at all. A new calendar without a name takes the file's.
 
-    Raises `NotICalendar` when it is none, and Problem `not_found` when there is no such calendar.
+    Raises `NotICalendar` when it is none, `NothingKept` when all of it was skipped, and Problem `not_found` when there
+    is no such calendar.
     """
     parsed = parse_calendar(data, default_tzid=target.owner.tzid)
     kept, refused = _kept(parsed)
     skipped = tuple(sorted([*parsed.skipped, *_located(refused, data)], key=_by_line))
+    if skipped and not kept:
+        raise NothingKept(skipped)
 
     async def work(tx: Source) -> tuple[UUID, "_Tally"]:
         calendar_id = await _calendar(tx, target, parsed, file_name)

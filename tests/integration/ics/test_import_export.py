@@ -15,7 +15,7 @@ from yotei.calendars.write import install_user
 from yotei.cli.ics import _import_all
 from yotei.errors import Code, Problem
 from yotei.events import ics
-from yotei.events.ics import ImportReport, Target
+from yotei.events.ics import ImportReport, NothingKept, Target
 from yotei.ical import Instance, NotICalendar, ParsedEvent, expand, parse_calendar
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
@@ -179,6 +179,34 @@ async def test_a_file_that_is_no_calendar_changes_nothing_not_even_the_calendar(
         await ics.import_calendar(database, target, b"<html></html>", file_name="a file", now=NOW)
 
     assert await rows(database, "select count(*) from calendars") == before
+
+
+@pytest.mark.parametrize("name", ["New", "There"])
+async def test_a_file_in_which_everything_is_skipped_changes_nothing_and_says_what_was_and_why(
+    database: Database, name: str
+) -> None:
+    target = await a_target(database, name="There")
+    await put(database, target, an_event("kept"))
+    before = await rows(database, "select (select count(*) from calendars), (select count(*) from change_log)")
+
+    with pytest.raises(NothingKept) as refused:
+        await put(
+            database,
+            Target(owner=target.owner, name=name),
+            an_event("long", summary="x" * 501),
+            "BEGIN:VTODO\nUID:a task\nEND:VTODO",
+        )
+
+    assert [(one.line, one.uid) for one in refused.value.skipped] == [(3, "long"), (8, "a task")]
+    assert "500" in refused.value.skipped[0].reason
+    assert await rows(database, "select (select count(*) from calendars), (select count(*) from change_log)") == before
+
+
+async def test_a_file_without_components_makes_the_calendar_that_it_is_of(database: Database) -> None:
+    report = await put(database, await a_target(database, name=None), "X-WR-CALNAME:Quiet")
+
+    assert (told(report), report.skipped) == ((0, 0, 0), ())
+    assert await rows(database, "select name from calendars where personal_for is null") == [("Quiet",)]
 
 
 async def test_a_new_calendar_takes_name_and_zone_of_the_file_when_no_name_is_given(database: Database) -> None:
