@@ -510,8 +510,8 @@ class Settings(Section, frozen=True):
             raise ValueError("limits.page_size_default: expected at most limits.page_size_max")
         if self.graphql.trusted_only and self.graphql.trusted_documents is None:
             raise ValueError("graphql.trusted_only: expected graphql.trusted_documents too")
-        if self.change_log.keep_days * 86_400 <= self.change_log.transaction_max_s:
-            raise ValueError("change_log.keep_days: expected more days than change_log.transaction_max_s")
+        if self.change_log.keep_days * 86_400 < self.change_log.transaction_max_s + 3_600:
+            raise ValueError("change_log.keep_days: expected more days than change_log.transaction_max_s and an hour")
         self._check_cache()
         self._check_bus()
         for network in self.server.trusted_proxies:

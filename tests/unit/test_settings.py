@@ -135,6 +135,10 @@ def test_variables_of_others_are_not_ours() -> None:
         ("[cache]\nnegative_ttl_s = 3", "cache.negative_ttl_s: expected at most cache.lease_ms"),
         ("[redis]\nsoft_ms = 501", "redis.soft_ms: expected at most redis.hard_ms"),
         ("[change_log]\nkeep_days = 1", "change_log.keep_days: expected more days than change_log.transaction_max_s"),
+        (
+            "[change_log]\nkeep_days = 1\ntransaction_max_s = 83_000",
+            "change_log.keep_days: expected more days than change_log.transaction_max_s and an hour",
+        ),
         ("[change_log]\ntransaction_max_s = 600", "change_log.transaction_max_s: expected `int` >= 3600"),
     ],
 )

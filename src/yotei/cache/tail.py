@@ -10,7 +10,6 @@ dropped.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -27,7 +26,7 @@ from yotei.storage.change_log import (
     Position,
     PositionForgotten,
     Snapshot,
-    position_at,
+    position_ago,
     position_now,
     read_since,
 )
@@ -203,7 +202,7 @@ class Tail:
                     now = await position_now(self._source)
                 epoch = (await self._page(now)).position.epoch
                 async with self._in_time():
-                    position = await position_at(self._source, datetime.now(UTC) - timedelta(seconds=self._window_s))
+                    position = await position_ago(self._source, self._window_s)
                 self._enter(epoch, position)
                 await self._read(position, started_s)
                 return
@@ -245,7 +244,6 @@ class Tail:
             page = await read_since(
                 self._source,
                 position,
-                now=datetime.now(UTC),
                 transaction_max_s=self._transaction_max_s,
                 limit=PAGE_CHANGES_MAX,
             )

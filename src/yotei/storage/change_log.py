@@ -35,8 +35,6 @@ from yotei.storage import statements
 from yotei.storage.pool import Database, Source, Transaction
 
 PAGE_SIZE_DEFAULT: Final = 10_000
-# A position younger than this cannot have been forgotten: partitions live for days.
-FORGOTTEN_AGE_MIN_S: Final = 3_600
 TRANSACTION_S_MAX: Final = 604_800
 """The most that `change_log.transaction_max_s` can be: nothing that becomes visible now was written longer ago."""
 # xip lists are as long as there are open transactions; a longer token is not one of ours.
@@ -177,35 +175,36 @@ async def position_now(source: Source) -> Position:
     return Position(Snapshot.parse(row["snapshot"]), row["taken_at_ms"], epoch=row["epoch"])
 
 
-async def position_at(source: Source, moment: datetime) -> Position:
-    """A reader that begins here sees at least what was written since `moment`, and perhaps a little before it."""
+async def position_ago(source: Source, ago_s: float) -> Position:
+    """A reader that begins here sees at least what was written in the last `ago_s` seconds of PostgreSQL's clock, and
+    perhaps a little before it."""
     now = await position_now(source)
-    row = await source.fetchrow(_SQL["position_at"], moment)
+    begin = Position(now.since, now.taken_at_ms - round(ago_s * 1000))
+    row = await source.fetchrow(_SQL["position_at"], _taken_at(begin))
     oldest = min(now.since.xmin, int(row["xid"])) if row is not None else now.since.xmin
-    return Position(Snapshot(oldest, oldest), min(now.taken_at_ms, round(moment.timestamp() * 1000)), epoch=now.epoch)
+    return Position(Snapshot(oldest, oldest), begin.taken_at_ms, epoch=now.epoch)
 
 
 async def read_since(
     source: Source,
     position: Position,
     *,
-    now: datetime,
     transaction_max_s: float,
     limit: int = PAGE_SIZE_DEFAULT,
 ) -> Page:
     """What was committed since `position`, each change once.
 
     `transaction_max_s` is the longest that a transaction stays open: it bounds how far back a row can lie that has
-    become visible since, so that older partitions are left alone. Raises `PositionForgotten`.
+    become visible since, so that older partitions are left alone. Raises `PositionForgotten`; how old the position is
+    PostgreSQL finds by its own clock, for that of a machine that was paused may be any.
     """
     taken_at = _taken_at(position)
-    is_old = (now - taken_at).total_seconds() > FORGOTTEN_AGE_MIN_S
     rows = await source.fetch(
         _SQL["read_since"],
         *_reached(position),
         limit,
         taken_at - timedelta(seconds=transaction_max_s),
-        is_old,
+        taken_at,
     )
     return msgspec.structs.replace(_page(position, rows, limit), is_standby=rows[0]["is_standby"])
 

@@ -34,7 +34,8 @@ select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limi
 -- name: read_since
 -- Changes that were not visible in snapshot $1 and are in $2 (by default: the one of this statement), in the order of
 -- their transactions, after row ($3, $4) of an earlier page; at most $6 of them, none from before $7.
--- $8: whether to look if some were dropped by age after that snapshot, which reads all that was ever forgotten.
+-- $8: when $1 was taken. Only if that is an hour ago or more is it looked whether some were dropped by age after it, which reads all
+-- that was ever forgotten: a day is kept for longer than a transaction may be open by as much as that (`change_log.keep_days`).
 -- The end of a span that no calendar of ours has a year for is told as none, here and below: whoever reads the log must not fail by it.
 with til as materialized (
   select coalesce($2::text::pg_snapshot,
@@ -44,7 +45,8 @@ with til as materialized (
   from pg_current_snapshot() s
 )
 select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
-       $8::boolean and exists (select from change_log_forgotten f where f.xid >= pg_snapshot_xmin($1::text::pg_snapshot)) as is_forgotten,
+       now() - $8::timestamptz >= interval '1 hour'
+       and exists (select from change_log_forgotten f where f.xid >= pg_snapshot_xmin($1::text::pg_snapshot)) as is_forgotten,
        (select system_identifier from pg_control_system())::text
        || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
                       else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end

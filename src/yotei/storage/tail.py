@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -126,9 +125,7 @@ class Tail:
                 self._touch_all()
             placed.set()
             return position, False
-        page = await read_since(
-            self._source, position, now=datetime.now(UTC), transaction_max_s=self._transaction_max_s
-        )
+        page = await read_since(self._source, position, transaction_max_s=self._transaction_max_s)
         self._touch(page.changes)
         return page.position, page.has_more
 

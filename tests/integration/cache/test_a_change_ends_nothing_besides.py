@@ -57,7 +57,7 @@ class World(msgspec.Struct, frozen=True):
     async def by(self, work: Callable[[Source], Awaitable[None]]) -> Ended:
         position = await position_now(self.database)
         await self.database.run(work, actor_id=self.aiko)
-        page = await read_since(self.database, position, now=datetime.now(UTC), transaction_max_s=3_600)
+        page = await read_since(self.database, position, transaction_max_s=3_600)
         return Ended(tuple(name for change in page.changes for name in purged(change)), len(page.changes))
 
     @property

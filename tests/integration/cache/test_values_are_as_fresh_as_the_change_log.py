@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from tests.conftest import Budget
 from tests.integration.cache.nodes import LOG, NUMBERS, key_of, name_of, node, purges, sql, thing, write
@@ -15,11 +16,13 @@ from yotei.cache.tail import POLL_GAP_S_MIN, Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
 from yotei.storage.change_log import Position, Snapshot
+from yotei.storage.maintenance import maintain
 from yotei.storage.pool import Database
 
 DOWN = Problem(Code.UNAVAILABLE, "down")
 LEASE_S = 2.0
 PATIENCE_S = 20.0
+DAY_MS = 86_400_000
 
 
 async def test_what_is_in_process_is_served_without_a_statement(database: Database, budget: Budget) -> None:
@@ -415,6 +418,28 @@ async def test_a_node_that_starts_knows_the_changes_of_the_window_before(databas
     async with node(database) as one:
         assert xid in one.tail.floors.of(name_of(it))
         assert one.tail.floors.known.sees(xid)
+
+
+async def test_a_node_that_was_paused_for_longer_than_the_log_is_kept_begins_anew_by_the_clock_of_postgresql(
+    database: Database,
+) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+        await one.get(it)
+        position, turn = one.tail._position, one.tail.turn
+        await write(database, it, 2)
+        await database.fetch(sql("select change_log_make_partitions((now() at time zone 'UTC')::date - 40, 3)"))
+        await database.execute(sql("update change_log set ts = ts - interval '40 days'"))
+        await maintain(database, days_ahead=1, keep_days=30)
+        assert position is not None
+        # That the clock of the node stood still meanwhile goes without saying: it is not asked.
+        one.tail._position = structs.replace(position, taken_at_ms=position.taken_at_ms - 40 * DAY_MS)
+
+        await one.tail.poll()
+
+        assert one.tail.turn == turn + 1
+        assert await one.get(it) == 2
 
 
 async def test_a_commit_that_comes_late_is_seen_when_it_comes(database: Database) -> None:

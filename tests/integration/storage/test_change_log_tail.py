@@ -15,7 +15,7 @@ from yotei.storage.change_log import (
     PositionForgotten,
     Snapshot,
     Span,
-    position_at,
+    position_ago,
     position_now,
     read_scope_since,
     read_since,
@@ -45,7 +45,7 @@ async def log(transaction: Transaction, scope: UUID | None = None) -> UUID:
 async def read_all(database: Database, position: Position, limit: int = 10_000) -> tuple[list[Change], Position]:
     changes: list[Change] = []
     while True:
-        page = await read_since(database, position, now=datetime.now(UTC), transaction_max_s=DAY_S, limit=limit)
+        page = await read_since(database, position, transaction_max_s=DAY_S, limit=limit)
         changes += page.changes
         position = Position.parse(str(page.position))
         if not page.has_more:
@@ -148,7 +148,7 @@ async def test_a_page_of_pages_is_one_fixed_set_whatever_is_committed_meanwhile(
     start = await position_now(every_database)
     async with every_database.transaction() as transaction:
         first = [await log(transaction) for _ in range(5)]
-    page = await read_since(every_database, start, now=datetime.now(UTC), transaction_max_s=DAY_S, limit=2)
+    page = await read_since(every_database, start, transaction_max_s=DAY_S, limit=2)
     async with every_database.transaction() as transaction:
         later = await log(transaction)
 
@@ -163,7 +163,7 @@ async def test_the_readers_own_uncommitted_rows_wait_for_their_commit(every_data
     start = await position_now(every_database)
     async with every_database.transaction() as transaction:
         mine = await log(transaction)
-        page = await read_since(transaction, start, now=datetime.now(UTC), transaction_max_s=DAY_S)
+        page = await read_since(transaction, start, transaction_max_s=DAY_S)
     after, _ = await read_all(every_database, page.position)
 
     assert page.changes == ()
@@ -186,7 +186,7 @@ async def test_a_position_by_time_misses_nothing_since_then(every_database: Data
     async with every_database.transaction() as transaction:
         written = [await log(transaction) for _ in range(3)]
 
-    position = await position_at(every_database, datetime.now(UTC) - timedelta(minutes=1))
+    position = await position_ago(every_database, 60.0)
     changes, _ = await read_all(every_database, position)
 
     assert {change.entity_id for change in changes} >= set(written)
@@ -205,7 +205,7 @@ async def test_reading_is_led_by_the_index_on_the_transaction(every_database: Da
     day_ago = datetime.now(UTC) - timedelta(days=1)
 
     rows = await every_database.fetch(
-        sql(f"explain analyze {statement.sql}"), "30000:30002:30001", None, "0", 0, ["30001"], 1000, day_ago, True
+        sql(f"explain analyze {statement.sql}"), "30000:30002:30001", None, "0", 0, ["30001"], 1000, day_ago, day_ago
     )
 
     plan = "\n".join(row[0] for row in rows)
@@ -235,13 +235,31 @@ async def test_old_partitions_are_dropped_and_positions_before_them_are_told_so(
         await read_scope_since(every_database, start, old, limit=10)
     with pytest.raises(PositionForgotten):
         long_ago = Position(start.since, start.taken_at_ms - 40 * 86_400_000)
-        await read_since(every_database, long_ago, now=datetime.now(UTC), transaction_max_s=DAY_S)
+        await read_since(every_database, long_ago, transaction_max_s=DAY_S)
     assert len((await read_scope_since(every_database, start, kept, limit=10)).changes) == 1
-    assert (
-        await read_since(
-            every_database, await position_now(every_database), now=datetime.now(UTC), transaction_max_s=DAY_S
+    assert (await read_since(every_database, await position_now(every_database), transaction_max_s=DAY_S)).changes == ()
+
+
+async def test_what_was_ever_forgotten_is_read_for_old_positions_only(every_database: Database) -> None:
+    statement = load("yotei.storage")["read_since"]
+    now = datetime.now(UTC)
+    day_ago = now - timedelta(days=1)
+
+    plans = {
+        taken_at: "\n".join(
+            row[0]
+            for row in await every_database.fetch(
+                sql(f"explain analyze {statement.sql}"), "30000:30000:", None, "0", 0, [], 1000, day_ago, taken_at
+            )
         )
-    ).changes == ()
+        for taken_at in (now, day_ago)
+    }
+
+    (young,), (old,) = (
+        [line for line in plan.splitlines() if "on change_log_forgotten" in line] for plan in plans.values()
+    )
+    assert "never executed" in young, young
+    assert "never executed" not in old, old
 
 
 async def test_a_day_that_was_not_made_in_time_is_made_later_with_its_rows(every_database: Database) -> None:
@@ -355,7 +373,7 @@ async def test_a_position_of_another_epoch_is_forgotten(every_database: Database
     with pytest.raises(PositionForgotten):
         await read_scope_since(every_database, elsewhere, uuid4(), limit=10)
     with pytest.raises(PositionForgotten):
-        await read_since(every_database, elsewhere, now=datetime.now(UTC), transaction_max_s=DAY_S)
+        await read_since(every_database, elsewhere, transaction_max_s=DAY_S)
 
 
 async def test_a_time_that_is_no_year_of_ours_is_read_as_no_end(every_database: Database) -> None:

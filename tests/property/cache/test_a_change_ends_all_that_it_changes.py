@@ -5,7 +5,6 @@ cache loads them.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 from uuid import UUID
@@ -147,7 +146,7 @@ def as_one(parts: Sequence[str]) -> str:
 
 
 async def logged(database: Database, position: Position) -> tuple[Change, ...]:
-    page = await read_since(database, position, now=datetime.now(UTC), transaction_max_s=DAY_S)
+    page = await read_since(database, position, transaction_max_s=DAY_S)
     assert not page.has_more
     return page.changes
 
