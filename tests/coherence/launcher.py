@@ -21,7 +21,7 @@ from yotei.cache.marker import Marker
 from yotei.cache.tail import Tail
 from yotei.caching import Caching
 from yotei.cli.main import main
-from yotei.storage.change_log import Page, Position
+from yotei.storage.change_log import Page
 
 
 def install(gates: Gates) -> None:
@@ -43,8 +43,8 @@ def install(gates: Gates) -> None:
         await gates.passing(POLL)
         await poll(self)
 
-    async def held_page(self: Tail, position: Position) -> Page:
-        answer = await page(self, position)
+    async def held_page(self: Tail, *args: Any) -> Page:
+        answer = await page(self, *args)
         await gates.passing(POLLED)
         return answer
 

@@ -567,7 +567,7 @@ async def test_the_tail_of_the_change_log_is_led_by_transaction(connection: Conn
     hour_ago = NOW - timedelta(hours=1)
 
     found = await plans(
-        connection, STORAGE["read_since"], snapshot, None, "0", 0, [snapshot.split(":")[0]], 1_000, hour_ago, NOW
+        connection, STORAGE["read_since"], snapshot, None, "0", 0, [snapshot.split(":")[0]], 1_000, hour_ago, NOW, 5_000
     )
 
     check(found, xid_idx=["xid"])

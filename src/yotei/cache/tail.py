@@ -39,8 +39,10 @@ REACH_POLLS_MAX: Final = 3
 """A standby may show a commit a moment before the primary does, which waits for those that it is copied to."""
 AHEAD_XIDS_MAX: Final = 100_000
 """So many transactions more than the primary shows, no standby can have shown."""
-PAGES_MAX: Final = 1_000
 PAGE_CHANGES_MAX: Final = 5_000
+POLL_PAGES_MAX: Final = 2
+"""A poll that has so many full pages to read takes the rest for a change of everything, rather than outlive the lease.
+Of the window before its start a node reads as much as it may remember."""
 POLL_GAP_S_MIN: Final = 0.005
 """Polls of one node are at least this far apart, however many hints come."""
 ANSWER_SHARE: Final = 0.5
@@ -204,7 +206,7 @@ class Tail:
                 async with self._in_time():
                     position = await position_ago(self._source, self._window_s)
                 self._enter(epoch, position)
-                await self._read(position, started_s)
+                await self._read(position, started_s, max(POLL_PAGES_MAX, self._floors_max // PAGE_CHANGES_MAX))
                 return
         raise Problem(Code.UNAVAILABLE, "The database changes its history faster than it can be read.", retry_after_s=1)
 
@@ -216,11 +218,11 @@ class Tail:
         self.on_epoch()
         _log.info("cache_epoch_entered", epoch=epoch)
 
-    async def _read(self, position: Position, started_s: float) -> None:
+    async def _read(self, position: Position, started_s: float, pages_max: int = POLL_PAGES_MAX) -> None:
         """From there to the end. Raises `PositionForgotten`, also when the epoch is another one by now."""
         purges: list[Purge] = []
-        for _ in range(PAGES_MAX):
-            page = await self._page(position)
+        for _ in range(pages_max):
+            page = await self._page(position, pages_max)
             if not continues(self.epoch, page.position.epoch):
                 raise PositionForgotten(str(position))
             for change in page.changes:
@@ -231,7 +233,8 @@ class Tail:
             if not page.has_more:
                 break
         else:
-            raise Problem(Code.UNAVAILABLE, "The change log grows faster than it can be read.", retry_after_s=1)
+            self.floors.raise_all()
+            position = position.behind()
         self._position = position
         self.floors.advance(position.since, self._now_s())
         self.lease = self.lease.renewed(started_s)
@@ -239,13 +242,14 @@ class Tail:
         if purges:
             self.on_purges(purges)
 
-    async def _page(self, position: Position) -> Page:
+    async def _page(self, position: Position, pages_max: int = POLL_PAGES_MAX) -> Page:
         async with self._in_time():
             page = await read_since(
                 self._source,
                 position,
                 transaction_max_s=self._transaction_max_s,
                 limit=PAGE_CHANGES_MAX,
+                changes_max=pages_max * PAGE_CHANGES_MAX,
             )
         if page.is_standby:
             detail = "This is a hot standby: the address of the database has to lead to the primary."

@@ -103,6 +103,11 @@ class Position(msgspec.Struct, frozen=True):
         rest = "" if self.until is None else f";{self.until};{self.last_xid},{self.last_seq}"
         return f"{self.epoch}{'.' if self.epoch else ''}{self.since}@{self.taken_at_ms}{rest}"
 
+    def behind(self) -> "Position":
+        """From the middle of an answer of several pages: where its last page would end."""
+        assert self.until is not None
+        return Position(self.until, self.taken_at_ms, epoch=self.epoch)
+
     @classmethod
     def parse(cls, token: str) -> Self:
         """Raises Problem (invalid_cursor) for a text that is not a position."""
@@ -191,9 +196,13 @@ async def read_since(
     *,
     transaction_max_s: float,
     limit: int = PAGE_SIZE_DEFAULT,
+    changes_max: int | None = None,
 ) -> Page:
     """What was committed since `position`, each change once.
 
+    `changes_max`, a multiple of `limit`, is for a reader who gives up after so many and goes on behind them. PostgreSQL
+    then looks at no more of them for a page, where else it sorts all that one transaction has written; when there are
+    more, pages are full up to there, but what they hold may be any of them.
     `transaction_max_s` is the longest that a transaction stays open: it bounds how far back a row can lie that has
     become visible since, so that older partitions are left alone. Raises `PositionForgotten`; how old the position is
     PostgreSQL finds by its own clock, for that of a machine that was paused may be any.
@@ -205,6 +214,7 @@ async def read_since(
         limit,
         taken_at - timedelta(seconds=transaction_max_s),
         taken_at,
+        changes_max,
     )
     return msgspec.structs.replace(_page(position, rows, limit), is_standby=rows[0]["is_standby"])
 

@@ -36,6 +36,7 @@ select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limi
 -- their transactions, after row ($3, $4) of an earlier page; at most $6 of them, none from before $7.
 -- $8: when $1 was taken. Only if that is an hour ago or more is it looked whether some were dropped by age after it, which reads all
 -- that was ever forgotten: a day is kept for longer than a transaction may be open by as much as that (`change_log.keep_days`).
+-- $9: no more are looked at than that (null: all), for a reader who wants to know no more of so many than that they are.
 -- The end of a span that no calendar of ours has a year for is told as none, here and below: whoever reads the log must not fail by it.
 with til as materialized (
   select coalesce($2::text::pg_snapshot,
@@ -60,18 +61,23 @@ select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
        case when upper(c.new_span) between '0001-01-02' and '9999-12-30' then upper(c.new_span) end as new_end,
        c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
 from til t left join lateral (
-  -- Two branches, so that each is led by the index on xid however long a writer has been open.
+  -- Two branches, so that each is led by the index on xid however long a writer has been open. Each is cut before it is sorted: of one
+  -- transaction all rows are.
   select * from (
-    (select l.* from change_log l
-     where l.xid >= greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8)
-       and (l.xid > $3::text::xid8 or l.seq > $4)
-       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
+    (select l.* from (
+       select l.* from change_log l
+       where l.xid >= greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8)
+         and (l.xid > $3::text::xid8 or l.seq > $4)
+         and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
+       order by l.xid limit $9) l
      order by l.xid, l.seq limit $6)
     union all
-    (select l.* from change_log l
-     where l.xid = any ($5::text[]::xid8[])
-       and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4))
-       and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
+    (select l.* from (
+       select l.* from change_log l
+       where l.xid = any ($5::text[]::xid8[])
+         and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4))
+         and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
+       order by l.xid limit $9) l
      order by l.xid, l.seq limit $6)
   ) both_kinds
   order by xid, seq

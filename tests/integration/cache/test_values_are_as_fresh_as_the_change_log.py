@@ -12,7 +12,7 @@ from tests.logged import logged_by
 from tests.proxy import proxy_to_database
 from yotei.cache import tail as tail_module
 from yotei.cache.key import Family
-from yotei.cache.tail import POLL_GAP_S_MIN, Tail
+from yotei.cache.tail import PAGE_CHANGES_MAX, POLL_GAP_S_MIN, POLL_PAGES_MAX, Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
 from yotei.storage.change_log import Position, Snapshot
@@ -23,6 +23,11 @@ DOWN = Problem(Code.UNAVAILABLE, "down")
 LEASE_S = 2.0
 PATIENCE_S = 20.0
 DAY_MS = 86_400_000
+POLL_CHANGES_MAX = POLL_PAGES_MAX * PAGE_CHANGES_MAX
+MANY = sql(
+    "insert into change_log (scope_kind, scope_id, entity, entity_id, op) "
+    "select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update' from generate_series(1, $1::integer)"
+)
 
 
 async def test_what_is_in_process_is_served_without_a_statement(database: Database, budget: Budget) -> None:
@@ -155,6 +160,64 @@ async def test_a_change_of_everything_leaves_nothing(database: Database) -> None
         await one.get(it)
 
         assert len(one.loads.calls) == 2
+
+
+async def test_more_changes_than_a_poll_reads_are_a_change_of_everything(database: Database, budget: Budget) -> None:
+    it, untouched = thing(), thing()
+    await write(database, it, 1)
+    await write(database, untouched, 1)
+    async with node(database) as one:
+        await one.get_many([it, untouched])
+        await database.execute(MANY, POLL_CHANGES_MAX)
+        xid = await write(database, it, 2)  # of which the poll does not read
+
+        with budget(statements=POLL_PAGES_MAX):
+            await one.tail.poll()
+        await write(database, thing(), 1)
+
+        assert one.tail.floors.known.sees(xid)
+        assert len(one.tail.floors) == 0
+        with budget(statements=1):
+            assert await one.get_many([it, untouched]) == [2, 1]
+        with budget(statements=0):
+            assert await one.get_many([it, untouched]) == [2, 1]
+        with budget(statements=1):
+            await one.tail.poll()
+        assert len(one.tail.floors) == 1
+
+
+async def test_as_many_changes_as_a_poll_reads_end_only_what_they_name(database: Database, budget: Budget) -> None:
+    it, untouched = thing(), thing()
+    await write(database, it, 1)
+    await write(database, untouched, 1)
+    async with node(database) as one:
+        await one.get_many([it, untouched])
+        await write(database, it, 2)
+        await database.execute(MANY, POLL_CHANGES_MAX - 2)
+
+        with budget(statements=POLL_PAGES_MAX):
+            await one.tail.poll()
+
+        with budget(statements=1):
+            assert await one.get_many([it, untouched]) == [2, 1]
+        assert one.loads.calls[-1] == [name_of(it)]
+
+
+async def test_a_node_that_starts_reads_as_many_changes_as_it_remembers(database: Database, budget: Budget) -> None:
+    it = thing()
+    xid = await write(database, it, 1)
+    await database.execute(MANY, POLL_CHANGES_MAX)
+    remembering = Tail(database, purges)
+    forgetful = Tail(database, purges, floors_max=POLL_CHANGES_MAX)
+
+    await remembering.poll()
+    with budget(statements=4 + POLL_PAGES_MAX):
+        await forgetful.poll()
+
+    assert xid in remembering.floors.of(name_of(it))
+    assert len(forgetful.floors) == 0
+    assert forgetful.floors.base == forgetful.floors.known
+    assert forgetful.floors.known.sees(xid)
 
 
 async def test_what_is_not_there_is_remembered_until_it_is(database: Database) -> None:

@@ -1,9 +1,12 @@
 """The tail: every committed change exactly once, in no gap, not held up by an open writer. On each PostgreSQL."""
 
 import asyncio
+import json
 import random
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -205,11 +208,65 @@ async def test_reading_is_led_by_the_index_on_the_transaction(every_database: Da
     day_ago = datetime.now(UTC) - timedelta(days=1)
 
     rows = await every_database.fetch(
-        sql(f"explain analyze {statement.sql}"), "30000:30002:30001", None, "0", 0, ["30001"], 1000, day_ago, day_ago
+        sql(f"explain analyze {statement.sql}"),
+        "30000:30002:30001",
+        None,
+        "0",
+        0,
+        ["30001"],
+        1000,
+        day_ago,
+        day_ago,
+        None,
     )
 
     plan = "\n".join(row[0] for row in rows)
     assert f"Seq Scan on change_log_{datetime.now(UTC):%Y%m%d}" not in plan, plan
+
+
+async def test_of_one_large_transaction_no_more_is_looked_at_than_a_reader_wants_to_know(
+    every_database: Database,
+) -> None:
+    start = await position_now(every_database)
+    await every_database.execute(
+        sql(
+            "insert into change_log (scope_kind, scope_id, entity, entity_id, op) "
+            "select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update' from generate_series(1, 20000)"
+        )
+    )
+    await every_database.execute(sql("analyze change_log"))
+    statement = load("yotei.storage")["read_since"]
+    now = datetime.now(UTC)
+
+    rows = await every_database.fetch(
+        sql(f"explain (analyze, format json) {statement.sql}"),
+        *(str(start.since), None, "0", 0, [], 500, now - timedelta(days=1), now, 1_000),
+    )
+
+    read = [node["Actual Rows"] for node in _nodes(json.loads(rows[0][0])[0]["Plan"]) if "Scan" in node["Node Type"]]
+    assert max(read) <= 1_000, rows[0][0]
+    assert max(read) > 1, rows[0][0]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+async def test_who_has_read_enough_of_an_answer_goes_on_behind_it(every_database: Database) -> None:
+    start = await position_now(every_database)
+    async with every_database.transaction() as transaction:
+        for _ in range(5):
+            await log(transaction)
+    page = await read_since(every_database, start, transaction_max_s=DAY_S, limit=2, changes_max=2)
+    async with every_database.transaction() as transaction:
+        later = await log(transaction)
+
+    after, _ = await read_all(every_database, page.position.behind())
+
+    assert page.has_more
+    assert [change.entity_id for change in after] == [later]
 
 
 async def test_old_partitions_are_dropped_and_positions_before_them_are_told_so(every_database: Database) -> None:
@@ -249,7 +306,7 @@ async def test_what_was_ever_forgotten_is_read_for_old_positions_only(every_data
         taken_at: "\n".join(
             row[0]
             for row in await every_database.fetch(
-                sql(f"explain analyze {statement.sql}"), "30000:30000:", None, "0", 0, [], 1000, day_ago, taken_at
+                sql(f"explain analyze {statement.sql}"), "30000:30000:", None, "0", 0, [], 1000, day_ago, taken_at, None
             )
         )
         for taken_at in (now, day_ago)
