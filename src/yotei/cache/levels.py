@@ -34,6 +34,7 @@ from yotei.cache.marker import may_fill, proven
 from yotei.cache.tail import Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
+from yotei.observe.budget import BudgetExceeded
 from yotei.storage.change_log import Snapshot
 
 FLIGHTS_PER_GET_MAX: Final = 5
@@ -427,8 +428,8 @@ class Cache:
     async def _fetch(self, reading: Reading, missing: list[Key], found: dict[str, Any], load: Load) -> None:
         for key in missing:
             self._counts[key.family].misses_l1 += 1
-        asked_s = self._now_s()
-        for attempt in range(FLIGHTS_PER_GET_MAX):
+        asked_s, attempt = self._now_s(), 0
+        while attempt < FLIGHTS_PER_GET_MAX:
             begun = [key for key in missing if key.name not in self._flights]
             if len(begun) < len(missing):
                 for key in missing:
@@ -436,9 +437,15 @@ class Cache:
             if begun:
                 self._begin(begun, load, from_primary=attempt > 0)
             landed = await self._flights.wait([key.name for key in missing])
-            left = []
+            left, is_refused = [], False
             for key, slot in zip(missing, landed, strict=True):
-                arrival = slot.result()
+                try:
+                    arrival = slot.result()
+                except BudgetExceeded:
+                    # A load counts for the request that began it, and fails that one alone: each does so once at most.
+                    if key in begun:
+                        raise
+                    arrival, is_refused = _GAVE_UP, True
                 if self._accepts(reading, key, arrival, asked_s):
                     assert arrival.value is not None
                     found[key.name] = arrival.value.payload
@@ -450,6 +457,7 @@ class Cache:
             if not left:
                 return
             missing = left
+            attempt += not is_refused
         raise Problem(Code.UNAVAILABLE, "This changes faster than it can be read.", retry_after_s=RETRY_AFTER_S)
 
     def _accepts(self, reading: Reading, key: Key, arrival: _Arrival, asked_s: float) -> bool:

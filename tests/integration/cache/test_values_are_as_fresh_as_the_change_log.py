@@ -12,9 +12,11 @@ from tests.logged import logged_by
 from tests.proxy import proxy_to_database
 from yotei.cache import tail as tail_module
 from yotei.cache.key import Family
+from yotei.cache.levels import FLIGHTS_PER_GET_MAX
 from yotei.cache.tail import PAGE_CHANGES_MAX, POLL_GAP_S_MIN, POLL_PAGES_MAX, Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
+from yotei.observe.budget import BudgetExceeded
 from yotei.storage.change_log import Position, Snapshot
 from yotei.storage.maintenance import maintain
 from yotei.storage.pool import Database
@@ -549,6 +551,23 @@ async def test_a_failed_load_fails_everybody_who_waits_and_leaves_no_slot(databa
         assert [type(answer) for answer in answers] == [ZeroDivisionError] * 5
         assert len(one.loads.calls) == 1
         assert await one.get(it) == 1
+
+
+async def test_who_joins_a_load_does_not_fail_by_the_budget_of_who_began_it(database: Database, budget: Budget) -> None:
+    it = thing()
+    await write(database, it, 1)
+    async with node(database) as one:
+
+        async def asked(at_most: int) -> tuple[int | None, int]:
+            with budget(at_most=at_most) as ledger:
+                return await one.get(it), ledger.statements
+
+        # More of them than one who waits has patience with loads that were outrun.
+        spent = [asked(0) for _ in range(FLIGHTS_PER_GET_MAX + 1)]
+        answers = await asyncio.gather(*spent, asked(1), asked(1), return_exceptions=True)
+
+        assert [type(answer) for answer in answers[:-2]] == [BudgetExceeded] * len(spent)
+        assert answers[-2:] == [(1, 1), (1, 0)]
 
 
 async def test_loads_at_once_are_capped_and_who_waits_too_long_is_told(database: Database) -> None:
