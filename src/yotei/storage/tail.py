@@ -20,6 +20,8 @@ from yotei.storage.pool import Source
 PLACED_S_MAX: Final = 5.0
 """How long one who begins to wait waits for the reader to have begun."""
 FAILED_PAUSE_S: Final = 1.0
+CHANGES_MAX: Final = 10_000
+"""So many at once touch everything: who waits looks for himself sooner than they are read."""
 
 log = structlog.get_logger()
 
@@ -107,8 +109,7 @@ class Tail:
         while True:
             pause_s = self._poll_s
             try:
-                position, has_more = await self._look(position, placed)
-                pause_s = 0.0 if has_more else self._poll_s
+                position = await self._look(position, placed)
                 fails = False
             except PositionForgotten:
                 position = None
@@ -118,16 +119,25 @@ class Tail:
                 fails, pause_s = True, max(self._poll_s, FAILED_PAUSE_S)
             await asyncio.sleep(pause_s)
 
-    async def _look(self, position: Position | None, placed: asyncio.Event) -> tuple[Position, bool]:
+    async def _look(self, position: Position | None, placed: asyncio.Event) -> Position:
         if position is None:
             position = await position_now(self._source)
             if placed.is_set():  # what lies between is not known
                 self._touch_all()
             placed.set()
-            return position, False
-        page = await read_since(self._source, position, transaction_max_s=self._transaction_max_s)
+            return position
+        page = await read_since(
+            self._source,
+            position,
+            transaction_max_s=self._transaction_max_s,
+            limit=CHANGES_MAX,
+            changes_max=CHANGES_MAX,
+        )
+        if page.has_more:
+            self._touch_all()
+            return page.position.behind()
         self._touch(page.changes)
-        return page.position, page.has_more
+        return page.position
 
     def _touch(self, changes: Sequence[Change]) -> None:
         # A person is touched by what becomes of their account, not of events that they are invited to.

@@ -11,7 +11,7 @@ from tests.integration.rows import a_calendar, a_user, an_event, insert
 from yotei.observe.budget import open_ledger
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
-from yotei.storage.tail import Tail, Watch
+from yotei.storage.tail import CHANGES_MAX, Tail, Watch
 
 PATIENCE_S = 20.0
 
@@ -94,6 +94,32 @@ async def test_a_bulk_load_touches_everything(tail: Tail, database: Database) ->
         found = [await touched(one), await touched(other)]
 
     assert found == [{somebody}, {something}]
+
+
+async def test_more_changes_than_it_reads_at_once_touch_everything(tail: Tail, database: Database) -> None:
+    many = Statement(
+        name="tests.many",
+        purpose="a mass change",
+        sql="""insert into change_log (scope_kind, scope_id, entity, entity_id, op)
+               select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update'
+               from generate_series(1, $1::integer)""",
+    )
+    somebody = uuid4()
+
+    async with tail.watch([somebody]) as watch:
+        await database.execute(many, CHANGES_MAX)
+        found = await touched(watch)
+        stats = database.statement_stats()["storage.read_since"]
+        looks = stats.count
+        async with asyncio.timeout(PATIENCE_S):
+            while stats.count < looks + 2:  # noqa: ASYNC110  # it tells nobody
+                await asyncio.sleep(0.01)
+        quiet = asyncio.create_task(watch.touched())
+        await asyncio.sleep(0)
+
+        assert found == {somebody}
+        assert not quiet.done()
+        quiet.cancel()
 
 
 async def test_its_statements_are_nobodys_and_end_with_the_last_watch(tail: Tail, database: Database) -> None:
