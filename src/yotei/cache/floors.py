@@ -48,6 +48,7 @@ class Floors:
         "_by_name",
         "_count",
         "_is_blind",
+        "_unseen",
         "base",
         "known",
         "names_max",
@@ -66,6 +67,8 @@ class Floors:
         self._age = Age(0, now_s, [])
         self._count = 0
         self._is_blind = False
+        self._unseen: set[int] = set()
+        """Transactions that changed everything, and that no poll has seen."""
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -79,7 +82,7 @@ class Floors:
         """A transaction changed these, says the change log, a hint, or the writer itself; said twice is said once."""
         for name in names:
             if self._count >= 2 * self.names_max:
-                self._is_blind = True
+                self.raise_all(xid)
                 break
             floors = self._by_name.setdefault(name, {})
             if floors.get(xid) == self._age.number:
@@ -89,9 +92,12 @@ class Floors:
             self._age.purges.append((name, xid))
         self.version += 1
 
-    def raise_all(self) -> None:
-        """Something changed everything (a bulk load, a restore): nothing is usable that is older than the next poll."""
+    def raise_all(self, xid: int | None = None) -> None:
+        """Something changed everything (a bulk load, a restore): nothing is usable until the next poll, or one that
+        sees this transaction, and from then on nothing that is older."""
         self._is_blind = True
+        if xid is not None:
+            self._unseen.add(xid)
         self.version += 1
 
     def advance(self, known: Snapshot, now_s: float) -> None:
@@ -106,7 +112,8 @@ class Floors:
         ):
             self._forget(self._ages.popleft())
         if self._is_blind:
-            self._is_blind = False
+            self._unseen = {xid for xid in self._unseen if not known.sees(xid)}
+            self._is_blind = bool(self._unseen)
             self.version += 1
 
     def usable(self, snapshot: Snapshot, name: str, group: str = "") -> bool:

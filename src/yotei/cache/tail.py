@@ -164,8 +164,8 @@ class Tail:
 
     def hint(self, epoch: str, xid: int, names: Iterable[str]) -> None:
         """Somebody says that a transaction changed these: believe it. There is nothing to look up then; who hears of
-        another epoch looks whether it is over."""
-        if not continues(self.epoch, epoch):
+        another epoch, or of a transaction that nobody can have begun yet, looks whether it is so."""
+        if not continues(self.epoch, epoch) or xid - self.floors.known.xmax > AHEAD_XIDS_MAX:
             self.wake()
         elif not self.floors.known.sees(xid):
             self.raise_to(xid, names)
@@ -174,7 +174,7 @@ class Tail:
         """A transaction changed these; `ALL` among them says everything."""
         touched = list(names)
         if ALL in touched:
-            self.floors.raise_all()
+            self.floors.raise_all(xid)
         else:
             self.floors.raise_to(xid, touched)
 

@@ -95,6 +95,19 @@ def test_too_many_floors_make_everything_older_useless_and_nothing_wrong() -> No
     assert not one.usable(Snapshot(12, 12), "key")
 
 
+def test_a_change_of_everything_is_over_with_the_poll_that_sees_it_and_not_before() -> None:
+    floors = Floors(Snapshot(50, 50), now_s=0.0, names_max=10, window_s=600.0)
+
+    floors.raise_all(60)
+    floors.advance(Snapshot(55, 61, (60,)), 1.0)
+    meanwhile = floors.usable(Snapshot(55, 61, (60,)), "key")
+    floors.advance(Snapshot(61, 61), 2.0)
+
+    assert not meanwhile
+    assert not floors.usable(Snapshot(55, 61, (60,)), "key")
+    assert floors.usable(Snapshot(61, 61), "key")
+
+
 def test_what_was_too_much_to_be_remembered_leaves_nothing_behind() -> None:
     one = floors(names_max=5)
     for n in range(100):
