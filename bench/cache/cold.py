@@ -3,10 +3,13 @@
 Three servers, fresh in every round: one that finds every unit in Redis, one without Redis, and one without a cache.
 Each is asked for every calendar once, so nothing of a list is in process but what belongs to the viewer. They take
 turns, list by list, on one connection each.
+
+Then one event of every list is edited, again and again, and two are asked each time, once they know of it: one that had
+the lists in process, and the one without a cache.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +31,13 @@ from tests.redis_server import RedisServer
 UNCACHED: Final = "cache off"
 FROM_REDIS: Final = "out of Redis"
 FROM_NOWHERE: Final = "from nowhere"
-HOW: Final = {FROM_REDIS: "db=0", FROM_NOWHERE: "fwd=miss"}
+EDITED: Final = "after an edit"
+HOW: Final = {FROM_REDIS: "db=0", FROM_NOWHERE: "fwd=miss", EDITED: "fwd=miss"}
 TIMES_MAX: Final = 1.3
 FILLED_S_MAX: Final = 10.0
 FILLED_POLL_S: Final = 0.2
+KNOWN_S: Final = 0.3
+"""In which a server has read the change log a few times."""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -69,7 +75,7 @@ async def _filled(size: Size) -> AsyncIterator[tuple[Served, list[UUID]]]:
 
 def _measure(filled: Served, calendars: list[UUID], size: Size) -> list[Row]:
     asked = [get(list_path(filled, one), Authorization=f"Bearer {TOKEN}") for one in calendars]
-    spent: dict[str, list[float]] = {UNCACHED: [], FROM_REDIS: [], FROM_NOWHERE: []}
+    spent: dict[str, list[tuple[float, float]]] = {FROM_REDIS: [], FROM_NOWHERE: [], EDITED: []}
     with TemporaryDirectory(prefix="yotei-bench-") as folder, RedisServer(Path(folder)) as redis:
         settings = {
             UNCACHED: {"YOTEI_CACHE_ENABLED": "false"},
@@ -87,18 +93,51 @@ def _measure(filled: Served, calendars: list[UUID], size: Size) -> list[Row]:
                     port, _ = stack.enter_context(running(filled, **one))
                     clients[name] = stack.enter_context(Client(port, 1))
                 for place, request in enumerate(asked):
-                    bodies = set()
-                    for name in _turn(list(clients), number + place):
-                        started = perf_counter()
-                        answer = clients[name].ask(request)
-                        elapsed_ms = (perf_counter() - started) * 1e3
-                        assert answer.status == 200, answer
-                        bodies.add(answer.body)
-                        if place >= size.warm_up:
-                            assert HOW.get(name, "") in answer.header("Cache-Status"), answer.head
-                            spent[name].append(elapsed_ms)
-                    assert len(bodies) == 1, "the ways do not answer alike"
-    return [_row(name, spent) for name in (FROM_REDIS, FROM_NOWHERE)]
+                    took_ms = _ask(clients, request, number + place, HOW if place >= size.warm_up else {})
+                    if place >= size.warm_up:
+                        for name in (FROM_REDIS, FROM_NOWHERE):
+                            spent[name].append((took_ms[name], took_ms[UNCACHED]))
+    with ExitStack() as stack:
+        clients = {}
+        for name, one in ((UNCACHED, settings[UNCACHED]), (EDITED, settings[FROM_NOWHERE])):
+            port, _ = stack.enter_context(running(filled, **one))
+            clients[name] = stack.enter_context(Client(port, 1))
+        for request in asked:
+            _ask(clients, request, 0, {})
+        for number in range(size.rounds):
+            asyncio.run(_edit(filled, calendars))
+            sleep(KNOWN_S)
+            for place, request in enumerate(asked):
+                took_ms = _ask(clients, request, number + place, HOW)
+                spent[EDITED].append((took_ms[EDITED], took_ms[UNCACHED]))
+    return [_row(name, pairs) for name, pairs in spent.items()]
+
+
+def _ask(clients: Mapping[str, Client], request: bytes, turn: int, how: Mapping[str, str]) -> dict[str, float]:
+    """Each client, another one first each time: the milliseconds that it took."""
+    took_ms, bodies = {}, set()
+    for name in _turn(list(clients), turn):
+        started = perf_counter()
+        answer = clients[name].ask(request)
+        took_ms[name] = (perf_counter() - started) * 1e3
+        assert answer.status == 200, answer
+        assert how.get(name, "") in answer.header("Cache-Status"), answer.head
+        bodies.add(answer.body)
+    assert len(bodies) == 1, "the ways do not answer alike"
+    return took_ms
+
+
+async def _edit(filled: Served, calendars: list[UUID]) -> None:
+    """One event of this month in each."""
+    connection = await asyncpg.connect(filled.url)
+    await connection.execute(
+        "update events e set title = e.title || '!' from unnest($1::uuid[]) c (id) where e.id = (select o.id "
+        "from events o where o.calendar_id = c.id and o.start_time between $2 and $3 and o.deleted_at is null limit 1)",
+        calendars,
+        filled.month_start,
+        filled.month_end,
+    )
+    await connection.close()
 
 
 def _turn(names: list[str], number: int) -> list[str]:
@@ -116,9 +155,9 @@ def _wait_until_filled(redis: RedisServer) -> None:
         sleep(FILLED_POLL_S)
 
 
-def _row(name: str, spent: dict[str, list[float]]) -> Row:
-    times = Spread.of([a / b for a, b in zip(spent[name], spent[UNCACHED], strict=True)])
-    ms, uncached_ms = median(spent[name]), median(spent[UNCACHED])
+def _row(name: str, spent: list[tuple[float, float]]) -> Row:
+    times = Spread.of([a / b for a, b in spent])
+    ms, uncached_ms = median([a for a, _ in spent]), median([b for _, b in spent])
     is_bound = name == FROM_REDIS
     return Row(
         f"cold list, {name} / {UNCACHED}",
