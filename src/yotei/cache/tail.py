@@ -40,6 +40,8 @@ REACH_POLLS_MAX: Final = 3
 AHEAD_XIDS_MAX: Final = 100_000
 """So many transactions more than the primary shows, no standby can have shown."""
 PAGE_CHANGES_MAX: Final = 5_000
+STRETCH_CHANGES_MAX: Final = 250
+"""Changes that are gone through at a stretch, a few milliseconds; then others have their turn."""
 POLL_PAGES_MAX: Final = 2
 """A poll that has so many full pages to read takes the rest for a change of everything, rather than outlive the lease.
 Of the window before its start a node reads as much as it may remember."""
@@ -225,7 +227,9 @@ class Tail:
             page = await self._page(position, pages_max)
             if not continues(self.epoch, page.position.epoch):
                 raise PositionForgotten(str(position))
-            for change in page.changes:
+            for number, change in enumerate(page.changes):
+                if number % STRETCH_CHANGES_MAX == 0:
+                    await asyncio.sleep(0)
                 names = list(self._purges(change))
                 self.raise_to(change.xid, names)
                 purges += [(name, change.xid) for name in names if name != ALL]

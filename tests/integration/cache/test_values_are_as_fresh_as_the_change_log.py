@@ -1,6 +1,8 @@
 """One level and the tail: what is served holds every change that the node knows of, and it knows soon."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from uuid import UUID
 
 import pytest
@@ -13,11 +15,11 @@ from tests.proxy import proxy_to_database
 from yotei.cache import tail as tail_module
 from yotei.cache.key import Family
 from yotei.cache.levels import FLIGHTS_PER_GET_MAX
-from yotei.cache.tail import PAGE_CHANGES_MAX, POLL_GAP_S_MIN, POLL_PAGES_MAX, Tail
+from yotei.cache.tail import PAGE_CHANGES_MAX, POLL_GAP_S_MIN, POLL_PAGES_MAX, STRETCH_CHANGES_MAX, Tail
 from yotei.cache.token import Token
 from yotei.errors import Code, Problem
 from yotei.observe.budget import BudgetExceeded
-from yotei.storage.change_log import Position, Snapshot
+from yotei.storage.change_log import Change, Position, Snapshot
 from yotei.storage.maintenance import maintain
 from yotei.storage.pool import Database
 
@@ -203,6 +205,30 @@ async def test_as_many_changes_as_a_poll_reads_end_only_what_they_name(database:
         with budget(statements=1):
             assert await one.get_many([it, untouched]) == [2, 1]
         assert one.loads.calls[-1] == [name_of(it)]
+
+
+async def test_who_goes_through_many_changes_lets_others_have_their_turn(database: Database) -> None:
+    turns, met = 0, Counter[int]()
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    def counted(change: Change) -> Iterable[str]:
+        met[turns] += 1
+        return purges(change)
+
+    tail = Tail(database, counted)
+    await tail.poll()
+    await database.execute(MANY, PAGE_CHANGES_MAX - 1)
+    others = asyncio.create_task(turn())
+    await tail.poll()
+    others.cancel()
+
+    assert met.total() == PAGE_CHANGES_MAX - 1
+    assert max(met.values()) <= STRETCH_CHANGES_MAX
 
 
 async def test_a_node_that_starts_reads_as_many_changes_as_it_remembers(database: Database, budget: Budget) -> None:
