@@ -1,10 +1,10 @@
 """What a list of events costs with the cache: statements, and round trips to Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,14 +21,16 @@ from yotei.cache.key import shapes
 from yotei.cache.reads import Reads
 from yotei.caching import Caching, families
 from yotei.events import changes, read
+from yotei.events.event import Event
 from yotei.events.window import Window
 from yotei.settings import RedisSettings
-from yotei.storage.pool import Database
+from yotei.storage.pool import Database, Source
 from yotei.storage.statements import Statement
 
 FIRST = datetime(2027, 3, 10, tzinfo=UTC)
 FILLED_S_MAX = 10.0
 ZONE = ZoneInfo("UTC")
+T = TypeVar("T")
 
 
 class Team(msgspec.Struct, frozen=True):
@@ -37,6 +39,14 @@ class Team(msgspec.Struct, frozen=True):
     viewer_id: UUID
     calendar_id: UUID
     event_id: UUID
+
+    async def listed(self, source: Source) -> read.Page:
+        """All of its events."""
+        return await read.list_calendar(source, viewing(self.viewer_id), self.calendar_id, query(40))
+
+    async def shown(self, source: Source) -> Event:
+        """One of them."""
+        return await read.get(source, viewing(self.viewer_id), self.event_id, ZONE, now=FIRST)
 
 
 @pytest.fixture
@@ -144,10 +154,13 @@ class Overheard:
         return None if row is None else msgspec.json.decode(row[what])
 
 
-def overhearing(reads: Reads) -> Overheard:
+async def overheard(node: Caching, answer: Callable[[Reads], Awaitable[T]]) -> tuple[T, Overheard]:
+    """What is answered once the node knows of every change, and what PostgreSQL said for it."""
+    await node.tail.caught_up()
+    reads = node.reads()
     heard = Overheard(reads.database)
     reads.database = cast(Database, heard)
-    return heard
+    return await answer(reads), heard
 
 
 async def _change(database: Database, sql: str, *args: object) -> None:
@@ -162,52 +175,40 @@ ANSWER = "update attendees set response_status = 'ACCEPTED' where event_id = $1"
 async def test_of_a_month_that_changed_those_whom_the_node_knows_are_not_loaded_again(
     database: Database, database_url: str, team: Team
 ) -> None:
-    viewer = viewing(team.viewer_id)
     async with a_node(database, database_url) as node:
-        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
+        await team.listed(node.reads())
         await _change(database, RENAME, team.event_id)
-        await node.tail.caught_up()
-        reads = node.reads()
-        heard = overhearing(reads)
-        found = await read.list_calendar(reads, viewer, team.calendar_id, query(40))
+        found, heard = await overheard(node, team.listed)
+        again = node.reads()
 
         assert len(heard.said("months")[0]["rows"]) == 61
         assert heard.said("guests") == heard.said("people") == heard.said("resources") == []
-        assert found == await read.list_calendar(database, viewer, team.calendar_id, query(40))
-        again = node.reads()
-        assert await read.list_calendar(again, viewer, team.calendar_id, query(40)) == found
+        assert found == await team.listed(database) == await team.listed(again)
         assert again.reading.loads == 0
 
 
 async def test_of_a_month_in_which_somebody_was_invited_the_guests_of_that_event_are_loaded_and_who_is_new(
     database: Database, database_url: str, team: Team
 ) -> None:
-    viewer, invited = viewing(team.viewer_id), await a_user(database, "Chie")
+    invited = await a_user(database, "Chie")
     async with a_node(database, database_url) as node:
-        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
+        await team.listed(node.reads())
         await _change(database, INVITE, team.event_id, invited)
         await _change(database, RENAME, team.event_id)
-        await node.tail.caught_up()
-        reads = node.reads()
-        heard = overhearing(reads)
-        found = await read.list_calendar(reads, viewer, team.calendar_id, query(40))
+        found, heard = await overheard(node, team.listed)
 
     assert [one["id"] for one in heard.said("guests")] == [str(team.event_id)]
     assert [one["name"] for one in heard.said("people")] == ["Chie"]
-    assert found == await read.list_calendar(database, viewer, team.calendar_id, query(40))
+    assert found == await team.listed(database)
 
 
 async def test_of_an_event_that_was_answered_nobody_is_loaded_but_its_guests(
     database: Database, database_url: str, team: Team
 ) -> None:
-    viewer = viewing(team.viewer_id)
     async with a_node(database, database_url) as node:
-        await read.get(node.reads(), viewer, team.event_id, ZONE, now=FIRST)
+        await team.shown(node.reads())
         await _change(database, ANSWER, team.event_id)
-        await node.tail.caught_up()
-        reads = node.reads()
-        heard = overhearing(reads)
-        found = await read.get(reads, viewer, team.event_id, ZONE, now=FIRST)
+        found, heard = await overheard(node, team.shown)
 
     assert [one["id"] for one in heard.said("guests")] == [str(team.event_id)]
     assert heard.said("people") == []
@@ -217,26 +218,18 @@ async def test_of_an_event_that_was_answered_nobody_is_loaded_but_its_guests(
 async def test_of_an_event_whose_month_was_read_nobody_who_is_invited_is_loaded_again(
     database: Database, database_url: str, team: Team
 ) -> None:
-    viewer = viewing(team.viewer_id)
     async with a_node(database, database_url) as node:
-        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
-        reads = node.reads()
-        heard = overhearing(reads)
-        found = await read.get(reads, viewer, team.event_id, ZONE, now=FIRST)
+        await team.listed(node.reads())
+        found, heard = await overheard(node, team.shown)
 
     assert heard.said("guests") == []
-    assert found == await read.get(database, viewer, team.event_id, ZONE, now=FIRST)
+    assert found == await team.shown(database)
 
 
 async def test_who_was_known_and_is_given_up_before_he_is_asked_for_is_loaded_by_a_statement_more(
     database: Database, database_url: str, team: Team, budget: Budget
 ) -> None:
-    viewer = viewing(team.viewer_id)
     async with a_node(database, database_url) as node:
-        await read.list_calendar(node.reads(), viewer, team.calendar_id, query(40))
-        await _change(database, RENAME, team.event_id)
-        await node.tail.caught_up()
-        reads = node.reads()
 
         class Forgetting(Overheard):
             async def fetchrow(self, statement: Statement, *args: object) -> Record | None:
@@ -245,11 +238,15 @@ async def test_who_was_known_and_is_given_up_before_he_is_asked_for_is_loaded_by
                     node.cache._drop_all()
                 return found
 
+        await team.listed(node.reads())
+        await _change(database, RENAME, team.event_id)
+        await node.tail.caught_up()
+        reads = node.reads()
         reads.database = cast(Database, Forgetting(reads.database))
         with budget(statements=2):
-            found = await read.list_calendar(reads, viewer, team.calendar_id, query(40))
+            found = await team.listed(reads)
 
-    assert found == await read.list_calendar(database, viewer, team.calendar_id, query(40))
+    assert found == await team.listed(database)
 
 
 async def test_a_node_that_starts_takes_a_list_from_redis_in_two_round_trips(
