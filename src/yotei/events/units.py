@@ -158,11 +158,13 @@ async def _load(reads: Reads, source: Source, wanted: Sequence[Key], agenda_mont
 
 
 def _spared(reads: Reads, wanted: Iterable[Key]) -> Spared:
-    """By what these keys were when they were read last."""
+    """By what these keys were when they were read last, as far as one answer is put together from that."""
     events: dict[UUID, Sequence[Hold]] = {}
     named: set[UUID | None] = set()
     invited: list[tuple[Invited, ...]] = []
     for key in wanted:
+        if len(events) >= ROWS_MAX:
+            break
         last = reads.last(key)
         match key.family:
             case "calendar_events" if last is not None:
@@ -173,7 +175,7 @@ def _spared(reads: Reads, wanted: Iterable[Key]) -> Spared:
                 named.update(() if last is None else last.people)
             case "event_attendees" if last is not None:
                 invited.append(last)
-    guests = {one: reads.last(key) for one in events if reads.holds(key := keys.attendees(one))}
+    guests = {one: reads.last(there) for one in events if reads.holds(there := keys.attendees(one))}
     named.update(one.user_id for one in chain(*invited, *guests.values()))
     rooms = {one.resource_id for holds in events.values() for one in holds}
     return Spared(
