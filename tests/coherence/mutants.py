@@ -17,7 +17,8 @@ from yotei.cache.lease import Lease, now_s
 from yotei.cache.levels import Reading
 from yotei.cache.marker import Marker, Step, steps
 from yotei.events import keys as events
-from yotei.storage.change_log import Change, Page, Snapshot, read_since
+from yotei.storage.change_log import Change, Page, Position, Snapshot, read_since
+from yotei.storage.pool import Source
 
 FOR_EVER_S: Final = 1e6
 ROLES: Final = frozenset({"user_calendars", "calendar_members"})
@@ -102,9 +103,15 @@ def standby_snapshot_taken_at_its_word() -> None:
 
 
 def epoch_ignored() -> None:
+    """By the node, and by what it reads the change log with."""
+
+    async def read_on(source: Source, position: Position, **bounds: Any) -> Page:
+        return await read_since(source, msgspec.structs.replace(position, epoch=""), **bounds)
+
     def continues(epoch: str, read_epoch: str) -> bool:
         return bool(epoch)
 
+    _replace(tail, "read_since", read_on)
     _replace(tail, "continues", continues)
 
 
