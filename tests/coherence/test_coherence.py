@@ -1,4 +1,4 @@
-"""The short form of `make coherence`: one fault, and some of the mutants."""
+"""The short form of `make coherence`: one fault, and all of the mutants."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,16 +10,21 @@ from tests.coherence.checks import Kind, trace
 from tests.coherence.mutants import MUTANTS
 from tests.coherence.run import run
 from tests.coherence.scenes import SCENES, play
-from tests.coherence.world import Ground, ground
+from tests.coherence.world import Ground, Redises, ground, redises
 
 FAULT: Final = "reader paused between load and fill"
 SECONDS: Final = 6
-SOME: Final = ("load result not checked", "sequence instead of snapshot difference")
 
 
 @pytest.fixture(scope="module")
 async def on() -> AsyncIterator[Ground]:
     async with ground() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def redis() -> AsyncIterator[Redises]:
+    async with redises() as made:
         yield made
 
 
@@ -34,11 +39,13 @@ async def test_nothing_older_than_the_bound_is_shown_while_a_reader_is_held_up()
     assert sum(len(writes) - 1 for writes in outcome.history.writes.values()) > 10
 
 
-@pytest.mark.parametrize("mutant", SOME)
-async def test_a_product_without_the_rule_is_caught_in_a_scene_that_the_product_passes(mutant: str, on: Ground) -> None:
+@pytest.mark.parametrize("mutant", SCENES)
+async def test_a_product_without_the_rule_is_caught_in_a_scene_that_the_product_passes(
+    mutant: str, on: Ground, redis: Redises
+) -> None:
     scene = SCENES[mutant]
 
-    by_product, by_mutant = await asyncio.gather(play(scene, None, on, None), play(scene, mutant, on, None))
+    by_product, by_mutant = await asyncio.gather(play(scene, None, on, redis), play(scene, mutant, on, redis))
 
     assert by_product == []
     assert by_mutant != []
