@@ -27,6 +27,9 @@ FOLLOWED: Final = {**FAST, "synchronous_commit": "local"}
 """Options of a primary that nothing has to survive, and whose commits stream at once."""
 FOLLOW_S_MAX: Final = 30.0
 PAUSE_S: Final = 0.005
+LOG_SHOWN_MAX: Final = 2_000
+WHERE: Final = """select format('received %s, replayed %s, %s, receiver %s', pg_last_wal_receive_lsn(),
+  pg_last_wal_replay_lsn(), pg_get_wal_replay_pause_state(), (select status from pg_stat_wal_receiver))"""
 
 
 class Standby(EmbeddedServer):
@@ -85,7 +88,9 @@ class Standby(EmbeddedServer):
         """Wait until the answer is true; the question is asked of `database`."""
         deadline_s = time.monotonic() + FOLLOW_S_MAX
         while self.ask(question, database) != "t":
-            assert time.monotonic() < deadline_s, f"never true on the standby: {question} (see {self.log_file})"
+            if time.monotonic() >= deadline_s:
+                log = self.log_file.read_text(errors="replace")[-LOG_SHOWN_MAX:]
+                raise AssertionError(f"never true on the standby: {question}; it is at {self.ask(WHERE)}\n{log}")
             time.sleep(PAUSE_S)
 
     def _make_cluster(self) -> None:
