@@ -143,7 +143,7 @@ async def by_ids(
         roles = {one.calendar_id: one.role for one in mine.all}
         events: list[Full] = [one for one in found[: len(wanted)] if one is not None]
         of = list(dict.fromkeys(one.row.calendar_id for one in events))
-        summaries: list[Summary | None] = await reads.get_many(list(map(calendars.summary, of)), rows.load_units)
+        summaries: list[Summary | None] = await reads.get_many(list(map(calendars.summary, of)), partial(_load, reads))
         there = {one.id for one in summaries if one is not None}
         parts = [_Part(one.row, one.row.holds, one.people) for one in events if one.row.calendar_id in there]
         _hold(parts, span)
@@ -296,7 +296,7 @@ async def _selected(
                 *map(resources.profile, rooms),
                 *map(calendars.summary, shared),
             ],
-            rows.load_units,
+            partial(_load, reads),
         )
     )
     invited: list[tuple[Invited, ...]] = list(islice(found, len(parts)))
@@ -306,7 +306,7 @@ async def _selected(
     # Who was invited after the month was read.
     ids = dict.fromkeys(one.user_id for guests in invited for one in guests)
     late = [one for one in ids if one is not None and one not in people]
-    people |= zip(late, await reads.get_many(list(map(users.profile, late)), rows.load_units), strict=True)
+    people |= zip(late, await reads.get_many(list(map(users.profile, late)), partial(_load, reads)), strict=True)
     events: list[Stored] = []
     for part, guests, holds in zip(parts, invited, held, strict=True):
         row, organizer = part.row, people[part.row.organizer_id]

@@ -202,6 +202,19 @@ async def test_of_a_month_in_which_somebody_was_invited_the_guests_of_that_event
     assert found == await team.listed(database)
 
 
+async def test_of_a_month_in_which_an_event_was_answered_nobody_is_loaded_but_its_guests(
+    database: Database, database_url: str, team: Team
+) -> None:
+    async with a_node(database, database_url) as node:
+        await team.listed(node.reads())
+        await _change(database, ANSWER, team.event_id)
+        found, heard = await overheard(node, team.listed)
+
+    assert [one["id"] for one in heard.said("guests")] == [str(team.event_id)]
+    assert heard.said("months") == heard.said("people") == []
+    assert found == await team.listed(database)
+
+
 async def test_of_an_event_that_was_answered_nobody_is_loaded_but_its_guests(
     database: Database, database_url: str, team: Team
 ) -> None:
