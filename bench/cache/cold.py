@@ -88,20 +88,14 @@ def _measure(filled: Served, calendars: list[UUID], size: Size) -> list[Row]:
             _wait_until_filled(redis)
         for number in range(size.rounds):
             with ExitStack() as stack:
-                clients = {}
-                for name, one in settings.items():
-                    port, _ = stack.enter_context(running(filled, **one))
-                    clients[name] = stack.enter_context(Client(port, 1))
+                clients = _started(stack, filled, settings)
                 for place, request in enumerate(asked):
                     took_ms = _ask(clients, request, number + place, HOW if place >= size.warm_up else {})
                     if place >= size.warm_up:
                         for name in (FROM_REDIS, FROM_NOWHERE):
                             spent[name].append((took_ms[name], took_ms[UNCACHED]))
     with ExitStack() as stack:
-        clients = {}
-        for name, one in ((UNCACHED, settings[UNCACHED]), (EDITED, settings[FROM_NOWHERE])):
-            port, _ = stack.enter_context(running(filled, **one))
-            clients[name] = stack.enter_context(Client(port, 1))
+        clients = _started(stack, filled, {UNCACHED: settings[UNCACHED], EDITED: settings[FROM_NOWHERE]})
         for request in asked:
             _ask(clients, request, 0, {})
         for number in range(size.rounds):
@@ -111,6 +105,12 @@ def _measure(filled: Served, calendars: list[UUID], size: Size) -> list[Row]:
                 took_ms = _ask(clients, request, number + place, HOW)
                 spent[EDITED].append((took_ms[EDITED], took_ms[UNCACHED]))
     return [_row(name, pairs) for name, pairs in spent.items()]
+
+
+def _started(stack: ExitStack, filled: Served, settings: Mapping[str, Mapping[str, str]]) -> dict[str, Client]:
+    """A connection to a fresh server of each name."""
+    ports = {name: stack.enter_context(running(filled, **one))[0] for name, one in settings.items()}
+    return {name: stack.enter_context(Client(port, 1)) for name, port in ports.items()}
 
 
 def _ask(clients: Mapping[str, Client], request: bytes, turn: int, how: Mapping[str, str]) -> dict[str, float]:

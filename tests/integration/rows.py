@@ -18,6 +18,18 @@ async def insert(database: Database, table: str, values: Mapping[str, Any]) -> N
     await database.execute(Statement(name="tests.insert", purpose="a premise", sql=sql), *values.values())
 
 
+async def many_changes(database: Database, count: int) -> None:
+    """Rows of the change log that one transaction writes, each of another person."""
+    made = Statement(
+        name="tests.many_changes",
+        purpose="a mass change",
+        sql="""insert into change_log (scope_kind, scope_id, entity, entity_id, op)
+               select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update'
+               from generate_series(1, $1::integer)""",
+    )
+    await database.execute(made, count)
+
+
 async def a_user(database: Database, name: str = "Aiko", **fields: Any) -> UUID:
     user_id = uuid7()
     await insert(database, "users", {"id": user_id, "email": f"{user_id}@example.org", "name": name, **fields})

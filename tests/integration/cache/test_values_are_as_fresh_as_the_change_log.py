@@ -10,6 +10,7 @@ from msgspec import structs
 
 from tests.conftest import Budget
 from tests.integration.cache.nodes import LOG, NUMBERS, key_of, name_of, node, purges, sql, thing, write
+from tests.integration.rows import many_changes
 from tests.logged import logged_by
 from tests.proxy import proxy_to_database
 from yotei.cache import tail as tail_module
@@ -28,10 +29,6 @@ LEASE_S = 2.0
 PATIENCE_S = 20.0
 DAY_MS = 86_400_000
 POLL_CHANGES_MAX = POLL_PAGES_MAX * PAGE_CHANGES_MAX
-MANY = sql(
-    "insert into change_log (scope_kind, scope_id, entity, entity_id, op) "
-    "select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update' from generate_series(1, $1::integer)"
-)
 
 
 async def test_what_is_in_process_is_served_without_a_statement(database: Database, budget: Budget) -> None:
@@ -172,7 +169,7 @@ async def test_more_changes_than_a_poll_reads_are_a_change_of_everything(databas
     await write(database, untouched, 1)
     async with node(database) as one:
         await one.get_many([it, untouched])
-        await database.execute(MANY, POLL_CHANGES_MAX)
+        await many_changes(database, POLL_CHANGES_MAX)
         xid = await write(database, it, 2)  # of which the poll does not read
 
         with budget(statements=POLL_PAGES_MAX):
@@ -197,7 +194,7 @@ async def test_as_many_changes_as_a_poll_reads_end_only_what_they_name(database:
     async with node(database) as one:
         await one.get_many([it, untouched])
         await write(database, it, 2)
-        await database.execute(MANY, POLL_CHANGES_MAX - 2)
+        await many_changes(database, POLL_CHANGES_MAX - 2)
 
         with budget(statements=POLL_PAGES_MAX):
             await one.tail.poll()
@@ -222,7 +219,7 @@ async def test_who_goes_through_many_changes_lets_others_have_their_turn(databas
 
     tail = Tail(database, counted)
     await tail.poll()
-    await database.execute(MANY, PAGE_CHANGES_MAX - 1)
+    await many_changes(database, PAGE_CHANGES_MAX - 1)
     others = asyncio.create_task(turn())
     await tail.poll()
     others.cancel()
@@ -234,7 +231,7 @@ async def test_who_goes_through_many_changes_lets_others_have_their_turn(databas
 async def test_a_node_that_starts_reads_as_many_changes_as_it_remembers(database: Database, budget: Budget) -> None:
     it = thing()
     xid = await write(database, it, 1)
-    await database.execute(MANY, POLL_CHANGES_MAX)
+    await many_changes(database, POLL_CHANGES_MAX)
     remembering = Tail(database, purges)
     forgetful = Tail(database, purges, floors_max=POLL_CHANGES_MAX)
 

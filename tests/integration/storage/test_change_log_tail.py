@@ -4,13 +4,14 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from tests.integration.rows import many_changes
 from yotei.storage.change_log import (
     FIRST,
     Change,
@@ -28,6 +29,8 @@ from yotei.storage.pool import Database, Transaction
 from yotei.storage.statements import Statement, load
 
 DAY_S = 86_400.0
+DAY = timedelta(days=1)
+NOW = timedelta(0)
 
 
 def sql(text: str, name: str = "test.statement") -> Statement:
@@ -195,6 +198,25 @@ async def test_a_position_by_time_misses_nothing_since_then(every_database: Data
     assert {change.entity_id for change in changes} >= set(written)
 
 
+async def explained(
+    database: Database,
+    since: str,
+    *,
+    running: Sequence[str] = (),
+    limit: int = 1_000,
+    changes_max: int | None = None,
+    age: timedelta = DAY,
+    form: str = "text",
+) -> list[str]:
+    """The lines of how PostgreSQL has read the changes since a snapshot that was taken so long ago."""
+    statement, now = load("yotei.storage")["read_since"], datetime.now(UTC)
+    rows = await database.fetch(
+        sql(f"explain (analyze, format {form}) {statement.sql}"),
+        *(since, None, "0", 0, list(running), limit, now - DAY, now - age, changes_max),
+    )
+    return [row[0] for row in rows]
+
+
 async def test_reading_is_led_by_the_index_on_the_transaction(every_database: Database) -> None:
     async with every_database.transaction() as transaction:
         await transaction.execute(
@@ -204,23 +226,9 @@ async def test_reading_is_led_by_the_index_on_the_transaction(every_database: Da
             )
         )
     await every_database.execute(sql("analyze change_log"))
-    statement = load("yotei.storage")["read_since"]
-    day_ago = datetime.now(UTC) - timedelta(days=1)
 
-    rows = await every_database.fetch(
-        sql(f"explain analyze {statement.sql}"),
-        "30000:30002:30001",
-        None,
-        "0",
-        0,
-        ["30001"],
-        1000,
-        day_ago,
-        day_ago,
-        None,
-    )
+    plan = "\n".join(await explained(every_database, "30000:30002:30001", running=["30001"]))
 
-    plan = "\n".join(row[0] for row in rows)
     assert f"Seq Scan on change_log_{datetime.now(UTC):%Y%m%d}" not in plan, plan
 
 
@@ -228,24 +236,14 @@ async def test_of_one_large_transaction_no_more_is_looked_at_than_a_reader_wants
     every_database: Database,
 ) -> None:
     start = await position_now(every_database)
-    await every_database.execute(
-        sql(
-            "insert into change_log (scope_kind, scope_id, entity, entity_id, op) "
-            "select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update' from generate_series(1, 20000)"
-        )
-    )
+    await many_changes(every_database, 20_000)
     await every_database.execute(sql("analyze change_log"))
-    statement = load("yotei.storage")["read_since"]
-    now = datetime.now(UTC)
 
-    rows = await every_database.fetch(
-        sql(f"explain (analyze, format json) {statement.sql}"),
-        *(str(start.since), None, "0", 0, [], 500, now - timedelta(days=1), now, 1_000),
-    )
+    (plan,) = await explained(every_database, str(start.since), limit=500, changes_max=1_000, age=NOW, form="json")
 
-    read = [node["Actual Rows"] for node in _nodes(json.loads(rows[0][0])[0]["Plan"]) if "Scan" in node["Node Type"]]
-    assert max(read) <= 1_000, rows[0][0]
-    assert max(read) > 1, rows[0][0]
+    read = [node["Actual Rows"] for node in _nodes(json.loads(plan)[0]["Plan"]) if "Scan" in node["Node Type"]]
+    assert max(read) <= 1_000, plan
+    assert max(read) > 1, plan
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -298,23 +296,10 @@ async def test_old_partitions_are_dropped_and_positions_before_them_are_told_so(
 
 
 async def test_what_was_ever_forgotten_is_read_for_old_positions_only(every_database: Database) -> None:
-    statement = load("yotei.storage")["read_since"]
-    now = datetime.now(UTC)
-    day_ago = now - timedelta(days=1)
-
-    plans = {
-        taken_at: "\n".join(
-            row[0]
-            for row in await every_database.fetch(
-                sql(f"explain analyze {statement.sql}"), "30000:30000:", None, "0", 0, [], 1000, day_ago, taken_at, None
-            )
-        )
-        for taken_at in (now, day_ago)
-    }
-
-    (young,), (old,) = (
-        [line for line in plan.splitlines() if "on change_log_forgotten" in line] for plan in plans.values()
-    )
+    (young,), (old,) = [
+        [line for line in await explained(every_database, "30000:30000:", age=age) if "on change_log_forgotten" in line]
+        for age in (NOW, DAY)
+    ]
     assert "never executed" in young, young
     assert "never executed" not in old, old
 

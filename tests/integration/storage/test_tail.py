@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.integration.rows import a_calendar, a_user, an_event, insert
+from tests.integration.rows import a_calendar, a_user, an_event, insert, many_changes
 from yotei.observe.budget import open_ledger
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
@@ -97,17 +97,10 @@ async def test_a_bulk_load_touches_everything(tail: Tail, database: Database) ->
 
 
 async def test_more_changes_than_it_reads_at_once_touch_everything(tail: Tail, database: Database) -> None:
-    many = Statement(
-        name="tests.many",
-        purpose="a mass change",
-        sql="""insert into change_log (scope_kind, scope_id, entity, entity_id, op)
-               select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update'
-               from generate_series(1, $1::integer)""",
-    )
     somebody = uuid4()
 
     async with tail.watch([somebody]) as watch:
-        await database.execute(many, CHANGES_MAX)
+        await many_changes(database, CHANGES_MAX)
         found = await touched(watch)
         stats = database.statement_stats()["storage.read_since"]
         looks = stats.count
