@@ -159,13 +159,15 @@ async def test_it_is_paged_from_the_newest_on(team: Team) -> None:
     assert third["next_cursor"] is None
 
 
-async def test_it_says_how_far_the_log_reaches_back(team: Team) -> None:
+async def test_it_says_how_far_the_log_reaches_back(team: Team, rows: Database) -> None:
     event_id = await team.make()
+    oldest = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=9)
+    older = Statement("tests.older_day", "select change_log_make_partitions($1, 1)", "by hand")
+    await rows.execute(older, oldest.date())
 
     history = await team.history(event_id, tz="UTC")
 
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    assert datetime.fromisoformat(history["reaches_back_to"]) == today
+    assert datetime.fromisoformat(history["reaches_back_to"]) == oldest
 
 
 @pytest.mark.parametrize("changes", [1, 30])

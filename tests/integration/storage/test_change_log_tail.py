@@ -270,6 +270,7 @@ async def test_who_has_read_enough_of_an_answer_goes_on_behind_it(every_database
 async def test_old_partitions_are_dropped_and_positions_before_them_are_told_so(every_database: Database) -> None:
     old, kept = uuid4(), uuid4()
     start = await position_now(every_database)
+    await maintain(every_database, days_ahead=7, keep_days=30)
     await every_database.fetch(sql("select change_log_make_partitions((now() at time zone 'UTC')::date - 40, 3)"))
     async with every_database.transaction() as transaction:
         await log(transaction, kept)
