@@ -3,6 +3,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 UV := $(BIN)/uv
+# Said to every install: else uv takes the environment that is active where make was called.
+INTO := --python $(BIN)/python
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet --override requirements/overrides.in
 export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
@@ -25,13 +27,13 @@ $(BIN)/.uv: requirements/uv.txt
 	@touch $@
 
 $(BIN)/.run: $(BIN)/.uv requirements/run.txt pyproject.toml
-	@test -f $(BIN)/.dev || $(UV) pip sync --quiet --require-hashes requirements/uv.txt requirements/run.txt
-	@test -f $(BIN)/.dev || $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@test -f $(BIN)/.dev || $(UV) pip sync $(INTO) --quiet --require-hashes requirements/uv.txt requirements/run.txt
+	@test -f $(BIN)/.dev || $(UV) pip install $(INTO) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(BIN)/.dev: $(BIN)/.uv requirements/dev.txt pyproject.toml
-	@$(UV) pip sync --quiet --require-hashes requirements/uv.txt requirements/dev.txt
-	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(UV) pip sync $(INTO) --quiet --require-hashes requirements/uv.txt requirements/dev.txt
+	@$(UV) pip install $(INTO) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(BIN)/.run
 
 setup: $(BIN)/.run ## Set up .venv to run Yotei

@@ -78,10 +78,16 @@ for tool in curl pgrep; do
 done
 git clone --quiet "$here" "$work/clone"
 python=$(command -v python3)
+# Who works in an environment of their own has it active; ours must not land in it.
+"$python" -m venv "$work/theirs"
+export VIRTUAL_ENV="$work/theirs" UV_SYSTEM_PYTHON=1
+theirs=$(ls "$work"/theirs/lib/*/site-packages)
 
 echo "smoke: first start"
 start
 ask
+
+[ "$(ls "$work"/theirs/lib/*/site-packages)" = "$theirs" ] || fail "something was installed into the active environment"
 
 echo "smoke: kill, and start again at once"
 kill -KILL "$pid"
