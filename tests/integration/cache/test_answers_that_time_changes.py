@@ -15,7 +15,8 @@ from yotei.events.window import window
 from yotei.storage.pool import Database
 from yotei.users import tokens
 
-NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+# What is kept of a series begins with PostgreSQL's yesterday.
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TOKYO = ZoneInfo("Asia/Tokyo")
 
@@ -30,14 +31,14 @@ async def caching(database: Database, database_url: str) -> AsyncIterator[Cachin
 
 
 async def test_the_current_month_ends(caching: Caching) -> None:
-    reading = caching.reads().reading
+    reading, now = caching.reads().reading, datetime(2026, 11, 26, 12, tzinfo=UTC)
 
     with reading_of_request(reading):
-        asked = window(NOON, NOON + DAY, TOKYO, now=NOON, days_max=366)
+        asked = window(now, now + DAY, TOKYO, now=now, days_max=366)
         before = reading.held_until
-        current = window(None, None, TOKYO, now=NOON, days_max=366)
+        current = window(None, None, TOKYO, now=now, days_max=366)
 
-    assert (asked.end, before) == (NOON + DAY, None)
+    assert (asked.end, before) == (now + DAY, None)
     assert reading.held_until == current.end == datetime(2026, 12, 1, tzinfo=TOKYO)
 
 
