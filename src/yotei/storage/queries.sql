@@ -1,16 +1,6 @@
 -- name: position_now
--- The position from which a reader sees only what is committed later, and which history it belongs to: server, timeline,
--- database (a restore makes another one), and when the server last recovered from a crash. A crash throws away the statistics, so
--- their age tells of it; a clean stop keeps them.
-select case when pg_is_in_recovery() then pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':'
-            else s::text end as snapshot,
-       (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
-       (select system_identifier from pg_control_system())::text
-       || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
-                      else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
-       || '.' || (select oid from pg_database where datname = current_database())
-       || '.' || coalesce((select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver), 0) as epoch
-from pg_current_snapshot() s
+-- The position from which a reader sees only what is committed later, and which history it belongs to.
+select change_log_snapshot()::text as snapshot, (extract(epoch from now()) * 1000)::bigint as taken_at_ms, change_log_epoch() as epoch
 
 -- name: look_at_standby
 -- What a hot standby shows now, and which history it replays, as `position_now` says it but for crashes: of its timeline the latest
@@ -39,20 +29,12 @@ select l.xid::text as xid from change_log l where l.ts >= $1 order by l.xid limi
 -- $9: no more are looked at than that (null: all), for a reader who wants to know no more of so many than that they are.
 -- The end of a span that no calendar of ours has a year for is told as none, here and below: whoever reads the log must not fail by it.
 with til as materialized (
-  select coalesce($2::text::pg_snapshot,
-                  case when pg_is_in_recovery()
-                       then (pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':')::pg_snapshot
-                       else s end) as snapshot
-  from pg_current_snapshot() s
+  select coalesce($2::text::pg_snapshot, change_log_snapshot()) as snapshot
 )
 select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms,
        now() - $8::timestamptz >= interval '1 hour'
        and exists (select from change_log_forgotten f where f.xid >= pg_snapshot_xmin($1::text::pg_snapshot)) as is_forgotten,
-       (select system_identifier from pg_control_system())::text
-       || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
-                      else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
-       || '.' || (select oid from pg_database where datname = current_database())
-       || '.' || coalesce((select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver), 0) as epoch,
+       (select change_log_epoch()) as epoch,
        pg_is_in_recovery() as is_standby,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
@@ -106,11 +88,7 @@ order by c.seq
 with asked as materialized (
   select $1::text::pg_snapshot as since, $3::text::xid8 as last_xid, $4::bigint as last_seq, $5::text[]::xid8[] as running,
          $6::bigint as rows_max, $7::uuid as scope_id, $8::timestamptz as oldest,
-         coalesce($2::text::pg_snapshot,
-                  case when pg_is_in_recovery()
-                       then (pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmin(s)::text || ':')::pg_snapshot
-                       else s end) as snapshot
-  from pg_current_snapshot() s
+         coalesce($2::text::pg_snapshot, change_log_snapshot()) as snapshot
 ),
 unlogged as (
   select f.xid
@@ -132,11 +110,7 @@ reach as materialized (
   from asked q
 )
 select q.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_ms, (select is_forgotten from reach) as is_forgotten,
-       (select system_identifier from pg_control_system())::text
-       || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
-                      else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
-       || '.' || (select oid from pg_database where datname = current_database())
-       || '.' || coalesce((select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver), 0) as epoch,
+       (select change_log_epoch()) as epoch,
        c.seq, c.xid::text as xid, c.ts, c.actor_id, c.scope_kind, c.scope_id, c.entity, c.entity_id, c.user_id, c.op,
        case when lower(c.old_span) between '0001-01-02' and '9999-12-30' then lower(c.old_span) end as old_start,
        case when upper(c.old_span) between '0001-01-02' and '9999-12-30' then upper(c.old_span) end as old_end,

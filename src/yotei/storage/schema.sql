@@ -51,6 +51,17 @@ begin
   return cardinality(names);
 end $_$;
 
+CREATE FUNCTION public.change_log_epoch() RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (select system_identifier from pg_control_system())::text
+         || '.' || case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
+                        else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end
+         || '.' || (select oid from pg_database where datname = current_database())
+         || '.' || coalesce((select (extract(epoch from stats_reset) * 1000)::bigint from pg_stat_archiver), 0);
+end $$;
+
 CREATE FUNCTION public.change_log_make_partitions(first_day date, days integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -83,6 +94,10 @@ end $$;
 CREATE FUNCTION public.change_log_partition_name(day date) RETURNS text
     LANGUAGE sql STABLE
     RETURN ('change_log_'::text || to_char((day)::timestamp with time zone, 'YYYYMMDD'::text));
+
+CREATE FUNCTION public.change_log_snapshot() RETURNS pg_snapshot
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN pg_is_in_recovery() THEN (((((pg_snapshot_xmin(s.s))::text || ':'::text) || (pg_snapshot_xmin(s.s))::text) || ':'::text))::pg_snapshot ELSE s.s END AS s FROM pg_current_snapshot() s(s));
 
 CREATE FUNCTION public.event_log_reaches(versions public.event_log_version[]) RETURNS public.event_log_reach[]
     LANGUAGE plpgsql STABLE
