@@ -26,6 +26,8 @@ from yotei.storage.embedded import DATABASE, ROLE, EmbeddedServer
 FOLLOWED: Final = {**FAST, "synchronous_commit": "local"}
 """Options of a primary that nothing has to survive, and whose commits stream at once."""
 FOLLOW_S_MAX: Final = 30.0
+CONFLICT_DELAY: Final = "2s"
+"""For how long what streams waits for somebody who reads. PostgreSQL's own 30 s are as long as a test waits."""
 PAUSE_S: Final = 0.005
 LOG_SHOWN_MAX: Final = 2_000
 WHERE: Final = """select format('received %s, replayed %s, %s, receiver %s', pg_last_wal_receive_lsn(),
@@ -36,7 +38,7 @@ class Standby(EmbeddedServer):
     """One standby on a data folder of its own; started, stopped and addressed (`url`, `url_of`) as its primary is."""
 
     def __init__(self, primary: EmbeddedServer, data_dir: Path) -> None:
-        super().__init__(data_dir, options=primary._options, programs_dir=primary._programs)
+        super().__init__(data_dir, options={**primary._options, "max_standby_streaming_delay": CONFLICT_DELAY}, programs_dir=primary._programs)
         self._primary = primary
 
     def start(self) -> None:
