@@ -38,7 +38,11 @@ class Standby(EmbeddedServer):
     """One standby on a data folder of its own; started, stopped and addressed (`url`, `url_of`) as its primary is."""
 
     def __init__(self, primary: EmbeddedServer, data_dir: Path) -> None:
-        super().__init__(data_dir, options={**primary._options, "max_standby_streaming_delay": CONFLICT_DELAY}, programs_dir=primary._programs)
+        super().__init__(
+            data_dir,
+            options={**primary._options, "max_standby_streaming_delay": CONFLICT_DELAY},
+            programs_dir=primary._programs,
+        )
         self._primary = primary
 
     def start(self) -> None:

@@ -229,8 +229,10 @@ class _Concern(msgspec.Struct, frozen=True):
 
 
 class Spared(msgspec.Struct, frozen=True):
-    """What a load need not bring along, because the process has it: guests, by event, and people and resources."""
+    """What a load need not bring along, because the process has it: guests, by event, and people and resources; and
+    single events of a month, because they came along with it before, unless they are other ones by now."""
 
+    events: Mapping[UUID, keys.Kept] = {}
     guests: Mapping[UUID, tuple[keys.Invited, ...]] = {}
     people: Sequence[UUID] = ()
     resources: Sequence[UUID] = ()
@@ -286,6 +288,11 @@ async def load_units(
         value = keys.Month(month.rows, named) if month.is_kept else keys.Month(None)
         payloads[keys.month(month.calendar_id, month.month)] = value
         payloads.update((keys.attendees(one.id), ()) for one in month.rows if one.id not in spared.guests)
+        payloads.update(
+            (keys.full(one.id), keys.Full(one, people))
+            for one, people in zip(month.rows, named, strict=True)
+            if not one.recurs and spared.events.get(one.id) != one
+        )
         payloads[calendars.summary(month.calendar_id)] = None  # of a deleted one comes along that there is none
     for one in _kept.decode(row["events"]):
         payloads[keys.full(one.id)] = keys.Full(one, _named(one, known))

@@ -159,26 +159,29 @@ async def _load(reads: Reads, source: Source, wanted: Sequence[Key], agenda_mont
 
 def _spared(reads: Reads, wanted: Iterable[Key]) -> Spared:
     """By what these keys were when they were read last, as far as one answer is put together from that."""
-    events: dict[UUID, Sequence[Hold]] = {}
+    listed: dict[UUID, Kept] = {}
+    single: dict[UUID, Kept | None] = {}
     named: set[UUID | None] = set()
     invited: list[tuple[Invited, ...]] = []
     for key in wanted:
-        if len(events) >= ROWS_MAX:
+        if len(listed) + len(single) >= ROWS_MAX:
             break
         last = reads.last(key)
         match key.family:
             case "calendar_events" if last is not None:
-                events.update((row.id, row.holds) for row in last.rows or ())
+                listed.update((row.id, row) for row in last.rows or ())
                 named.update(chain.from_iterable(last.people))
             case "event_full":
-                events[key.id] = () if last is None else last.row.holds
+                single[key.id] = None if last is None else last.row
                 named.update(() if last is None else last.people)
             case "event_attendees" if last is not None:
                 invited.append(last)
+    events = {**listed, **single}
     guests = {one: reads.last(there) for one in events if reads.holds(there := keys.attendees(one))}
     named.update(one.user_id for one in chain(*invited, *guests.values()))
-    rooms = {one.resource_id for holds in events.values() for one in holds}
+    rooms = {one.resource_id for row in events.values() if row is not None for one in row.holds}
     return Spared(
+        listed,
         guests,
         [one for one in named if one is not None and reads.holds(users.profile(one))],
         [one for one in rooms if reads.holds(resources.profile(one))],

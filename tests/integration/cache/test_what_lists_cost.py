@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from tests.conftest import Budget
 from tests.integration.rest.served import CACHED, many_events, settings
-from tests.integration.rows import a_calendar, a_room, a_user, an_event, viewing
+from tests.integration.rows import a_booking, a_calendar, a_room, a_user, an_event, viewing
 from tests.redis_server import RedisServer
 from yotei.cache.key import shapes
 from yotei.cache.reads import Reads
@@ -228,15 +228,69 @@ async def test_of_an_event_that_was_answered_nobody_is_loaded_but_its_guests(
     assert [one.response_status for one in found.attendees or ()] == ["ACCEPTED"]
 
 
-async def test_of_an_event_whose_month_was_read_nobody_who_is_invited_is_loaded_again(
+async def test_of_an_event_that_changed_after_its_month_was_read_nobody_who_is_invited_is_loaded_again(
     database: Database, database_url: str, team: Team
 ) -> None:
     async with a_node(database, database_url) as node:
         await team.listed(node.reads())
+        await _change(database, RENAME, team.event_id)
         found, heard = await overheard(node, team.shown)
 
     assert heard.said("guests") == []
+    assert found.title == "Another one"
     assert found == await team.shown(database)
+
+
+async def test_an_event_of_a_month_that_was_read_takes_no_statement_on_any_node(
+    database: Database, database_url: str, team: Team, redis_server: RedisServer, budget: Budget
+) -> None:
+    expected = await team.shown(database)
+    async with a_node(database, database_url, redis_server.url) as first:
+        await team.listed(first.reads())
+        with budget(statements=0):
+            assert await team.shown(first.reads()) == expected
+        await filled(first)
+        async with a_node(database, database_url, redis_server.url) as second:
+            with budget(statements=0):
+                assert await team.shown(second.reads()) == expected
+
+
+async def test_a_series_of_a_month_that_was_read_is_loaded_with_what_it_holds_in_other_months(
+    database: Database, database_url: str, team: Team, budget: Budget
+) -> None:
+    series_id = await an_event(
+        database,
+        team.calendar_id,
+        team.viewer_id,
+        FIRST,
+        rrule="FREQ=MONTHLY;COUNT=3",
+        span_end=FIRST + timedelta(days=90),
+    )
+    for room, days in (("Asama", 0), ("Fuji", 31), ("Tate", 61)):
+        start = FIRST + timedelta(days=days)
+        await a_booking(database, await a_room(database, room), series_id, start, recurrence_id=start)
+    series = msgspec.structs.replace(team, event_id=series_id)
+    async with a_node(database, database_url) as node:
+        await series.listed(node.reads())
+        with budget(statements=1):
+            found = await series.shown(node.reads())
+
+    assert found == await series.shown(database)
+    assert [one.name for one in found.resources or ()] == ["Asama", "Fuji", "Tate"]
+
+
+async def test_with_a_month_that_changed_come_the_events_that_did(
+    database: Database, database_url: str, team: Team
+) -> None:
+    async with a_node(database, database_url) as node:
+        counts = node.cache.counts()["event_full"]
+        await team.listed(node.reads())
+        cold = counts.loads
+        await _change(database, RENAME, team.event_id)
+        await node.tail.caught_up()
+        await team.listed(node.reads())
+
+        assert (cold, counts.loads - cold) == (61, 1)
 
 
 async def test_who_was_known_and_is_given_up_before_he_is_asked_for_is_loaded_by_a_statement_more(

@@ -10,7 +10,7 @@ from tests.integration.events.booker import BOOKED, DAY, HOUR, NINE, NOW, WEEK, 
 from tests.integration.rows import a_calendar, a_room, insert, viewing
 from yotei.errors import Code, Problem
 from yotei.events import booking, write
-from yotei.events.draft import Delete, Duplicate, Invitee, Move, Respond, Restore
+from yotei.events.draft import Delete, Duplicate, Invitee, Move, Policy, Respond, Restore
 from yotei.storage.pool import Database
 from yotei.storage.statements import Statement
 
@@ -164,6 +164,21 @@ async def test_a_split_leaves_no_gap_in_which_somebody_else_could_take_the_room(
     assert {one.code for one in had if isinstance(one, Problem)} == {Code.ROOM_TAKEN}
     assert not [one for one in had if not isinstance(one, Problem)]
     assert [start for start, _ in await aiko.booked(part)] == weeks[6:]
+
+
+@pytest.mark.parametrize("policy", ["ALL", "PARTIAL"])
+async def test_a_series_that_ends_to_recur_holds_nothing_for_an_instance_any_more(
+    aiko: Booker, bob: Booker, policy: Policy
+) -> None:
+    room = await a_room(aiko.database)
+    series = await aiko.book(room, rrule="FREQ=WEEKLY;COUNT=4", policy="PARTIAL")
+    await bob.book(room, start=WEEKS[4])
+    await aiko.patch(series, rrule="FREQ=WEEKLY;COUNT=6", booking_policy="PARTIAL")
+
+    await aiko.patch(series, rrule=None, booking_policy=policy, now=WEEKS[2])
+
+    rows = await aiko.database.fetch(BOOKED, series)
+    assert [(row["start_time"], row["recurrence_id"]) for row in rows if row["status"] != "CANCELLED"] == [(NINE, None)]
 
 
 async def test_rooms_of_a_series_go_and_come_with_it(aiko: Booker, bob: Booker) -> None:
