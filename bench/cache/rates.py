@@ -137,12 +137,16 @@ def steps(request: Request, world: World) -> list[list[Key]]:
     return found
 
 
-def along(keys: Iterable[Key], world: World, cache: Cache) -> Iterator[Key]:
-    """What the statement that loads them brings besides: of what is shown with them not what the node has."""
+def along(keys: Iterable[Key], world: World, cache: Cache, is_changed: Callable[[Key, Key], bool]) -> Iterator[Key]:
+    """What the statement that loads them brings besides: of what is shown with them not what the node has, of the
+    events of a month that it has had those that were changed since."""
     spared = {one for key in keys for one in _expected(key, world, cache) if cache.holds(one)}
     for key in keys:
         yield from _named(key, world)
         yield from (one for one in _shown(key, world) if one not in spared)
+        if key.family == "calendar_events":
+            has_had = cache.last(key) is not None
+            yield from (one for one in _events(key) if not has_had or is_changed(one, key))
 
 
 def _expected(key: Key, world: World, cache: Cache) -> Iterable[Key]:
@@ -197,10 +201,19 @@ def purges(request: Request, world: World) -> list[str]:
     return names
 
 
+def _events(month: Key) -> Iterator[Key]:
+    _, calendar, _, number = month.name.split(":")
+    return map(_full, _places(int(calendar), int(number)))
+
+
+def _places(calendar: int, number: int) -> list[Place]:
+    return [Place(calendar, number, n) for n in range(EVENTS_PER_MONTH)]
+
+
 @lru_cache(MONTHS_KEPT)
 def _shown_of_month(calendar: int, number: int, world: World) -> tuple[Key, ...]:
     """Who is invited, people, and rooms, of all of its events."""
-    events = [Place(calendar, number, n) for n in range(EVENTS_PER_MONTH)]
+    events = _places(calendar, number)
     rooms = dict.fromkeys(held for one in events[:ROOM_EVERY] for held in _rooms(one, world))
     return (*map(_attendees, events), *map(_profile, members(calendar, world)), *map(_resource, rooms))
 
@@ -469,7 +482,7 @@ class Cluster:
         await self._shared.purge(self.nodes[0].tail.epoch, [(name, self._xid) for name in names])
 
     async def _load(self, cache: Cache, keys: Sequence[Key], from_primary: bool) -> Loaded:
-        brought = dict.fromkeys((*keys, *along(keys, self._world, cache)))
+        brought = dict.fromkeys((*keys, *along(keys, self._world, cache, self._is_changed)))
         if _is_asked.get():
             self._counted["", "statements"] += 1
             causes = {key.name: self._cause(key) for key in brought}
@@ -478,6 +491,10 @@ class Cluster:
         for key in brought:
             self._loaded[key.name] = self._clock.at_s
         return Loaded({key: _payloads[key.family] for key in brought}, self.known)
+
+    def _is_changed(self, key: Key, month: Key) -> bool:
+        """Since its month was loaded the last time."""
+        return self._purged.get(key.name, -1.0) >= self._loaded.get(month.name, -1.0)
 
     def _cause(self, key: Key) -> str | None:
         """Why it is not there; None where it should be."""
