@@ -99,8 +99,8 @@ class PostgresFactory:
         name = f"test_{next(_numbers)}"
         await self._admin(f"create database {name} template {template} strategy file_copy")
         # Settings by role belong to a database and are not copied with it.
-        await self._admin(f"alter role current_user in database {name} set timezone = 'UTC'")
-        await self._admin(f"alter role current_user in database {name} set jit = off")
+        for setting in ("timezone = 'UTC'", "jit = off", "plan_cache_mode = force_generic_plan"):
+            await self._admin(f"alter role current_user in database {name} set {setting}")
         return self.server.url_of(name)
 
     async def _admin(self, sql: str) -> None:

@@ -399,12 +399,18 @@ from (
                 left join users u on u.id = a.user_id
                 where a.event_id = e.id
                 order by a.email) a) as attendees
-  from events e
+  from (
+    select id from (
+      select e.id from events e where $2::text[] is null and e.calendar_id = $1::uuid and e.deleted_at is null
+      union all
+      select e.id from events e where $2 is not null and e.uid = any($2) and e.calendar_id = $1 and e.deleted_at is null
+    ) either
+    where $3::uuid is null or id > $3
+    order by id
+    limit $4::integer
+  ) p
+  cross join lateral (select e.* from events e where e.id = p.id offset 0) e
   join users o on o.id = e.organizer_id
-  where e.calendar_id = $1::uuid and e.deleted_at is null
-    and ($2::text[] is null or e.uid = any($2)) and ($3::uuid is null or e.id > $3)
-  order by e.id
-  limit $4::integer
 ) s
 
 -- name: insert_imported

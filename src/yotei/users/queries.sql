@@ -80,7 +80,7 @@ where email = $1::text
 select id, email, name, avatar_url, tzid, working_hours::text as working_hours, is_admin,
        deactivated_at is null as is_active, version, created_at, updated_at, erased_at is not null as is_erased
 from users
-where $1::uuid is null or id > $1
+where id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
 order by id
 limit $2::integer
 

@@ -57,6 +57,7 @@ async def test_the_role_gets_its_settings_so_that_the_pool_opens(empty_database_
         assert await value(empty_database_url, "show idle_in_transaction_session_timeout") == "9876ms"
         assert await value(empty_database_url, "show timezone") == "UTC"
         assert await value(empty_database_url, "show jit") == "off"
+        assert await value(empty_database_url, "show plan_cache_mode") == "force_generic_plan"
 
 
 async def test_many_nodes_at_once_apply_each_step_once(empty_database_url: str) -> None:
