@@ -124,8 +124,8 @@ async def test_what_was_read_is_not_asked_again(world: World) -> None:
     cold = await world.same()
     warm = await world.same()
 
-    # The token; after that each by at most one statement, where an earlier answer has not brought it along, as months do
-    # with their single events.
+    # The token; after that each by at most one statement, where an earlier answer has not brought it along, as a month
+    # does with its single events.
     assert cold == [1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0, 1, 0]
     assert warm == [0] * len(cold)
 
