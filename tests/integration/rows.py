@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from yotei.storage.ids import uuid7
-from yotei.storage.pool import Database
+from yotei.storage.pool import Database, Source
 from yotei.storage.statements import Statement
 from yotei.users.user import Viewer
 
@@ -18,7 +18,7 @@ async def insert(database: Database, table: str, values: Mapping[str, Any]) -> N
     await database.execute(Statement(name="tests.insert", purpose="a premise", sql=sql), *values.values())
 
 
-async def many_changes(database: Database, count: int) -> None:
+async def many_changes(source: Source, count: int) -> None:
     """Rows of the change log that one transaction writes, each of another person."""
     made = Statement(
         name="tests.many_changes",
@@ -27,7 +27,7 @@ async def many_changes(database: Database, count: int) -> None:
                select 'user', gen_random_uuid(), 'user', gen_random_uuid(), 'update'
                from generate_series(1, $1::integer)""",
     )
-    await database.execute(made, count)
+    await source.execute(made, count)
 
 
 async def a_user(database: Database, name: str = "Aiko", **fields: Any) -> UUID:

@@ -43,22 +43,21 @@ select t.snapshot::text, (extract(epoch from now()) * 1000)::bigint as taken_at_
        case when upper(c.new_span) between '0001-01-02' and '9999-12-30' then upper(c.new_span) end as new_end,
        c.old_span is not null as has_old_span, c.new_span is not null as has_new_span
 from til t left join lateral (
-  -- Two branches, so that each is led by the index on xid however long a writer has been open. Each is cut before it is sorted: of one
-  -- transaction all rows are.
+  -- Two branches, so that each is led by the index on xid however long a writer has been open, past what such a one has logged so far:
+  -- to find that it cannot be seen takes as long as to read it. Each is cut before it is sorted: of one transaction all rows are.
   select * from (
     (select l.* from (
        select l.* from change_log l
        where l.xid >= greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8)
-         and (l.xid > $3::text::xid8 or l.seq > $4)
-         and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
+         and greatest(pg_snapshot_xmax($1::text::pg_snapshot), $3::text::xid8) < pg_snapshot_xmax(t.snapshot)
+         and (l.xid > $3::text::xid8 or l.seq > $4) and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
        order by l.xid limit $9) l
      order by l.xid, l.seq limit $6)
     union all
     (select l.* from (
        select l.* from change_log l
-       where l.xid = any ($5::text[]::xid8[])
-         and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4))
-         and pg_visible_in_snapshot(l.xid, t.snapshot) and l.ts >= $7
+       where l.xid = any (array(select r.xid from unnest($5::text[]::xid8[]) r(xid) where pg_visible_in_snapshot(r.xid, t.snapshot)))
+         and (l.xid > $3::text::xid8 or (l.xid = $3::text::xid8 and l.seq > $4)) and l.ts >= $7
        order by l.xid limit $9) l
      order by l.xid, l.seq limit $6)
   ) both_kinds
@@ -121,7 +120,7 @@ from asked q left join lateral (
   select * from (
     (select l.* from change_log l
      where l.scope_id = q.scope_id and l.xid >= greatest(pg_snapshot_xmax(q.since), q.last_xid)
-       and (l.xid > q.last_xid or l.seq > q.last_seq) and pg_visible_in_snapshot(l.xid, q.snapshot) and l.ts >= q.oldest
+       and greatest(pg_snapshot_xmax(q.since), q.last_xid) < pg_snapshot_xmax(q.snapshot) and (l.xid > q.last_xid or l.seq > q.last_seq) and pg_visible_in_snapshot(l.xid, q.snapshot) and l.ts >= q.oldest
      order by l.xid, l.seq limit q.rows_max)
     union all
     -- One by one: PostgreSQL 15 does not lead an index by a list in its second column and keep its order.
@@ -130,9 +129,9 @@ from asked q left join lateral (
      cross join lateral (
        select l.* from change_log l
        where l.scope_id = q.scope_id and l.xid = r.xid
-         and (l.xid > q.last_xid or (l.xid = q.last_xid and l.seq > q.last_seq)) and pg_visible_in_snapshot(l.xid, q.snapshot)
-         and l.ts >= q.oldest
+         and (l.xid > q.last_xid or (l.xid = q.last_xid and l.seq > q.last_seq)) and l.ts >= q.oldest
        order by l.seq limit q.rows_max) l
+     where pg_visible_in_snapshot(r.xid, q.snapshot)
      order by l.xid, l.seq limit q.rows_max)
   ) both_kinds
   order by xid, seq

@@ -211,7 +211,7 @@ async def explained(
     """The lines of how PostgreSQL has read the changes since a snapshot that was taken so long ago."""
     statement, now = load("yotei.storage")["read_since"], datetime.now(UTC)
     rows = await database.fetch(
-        sql(f"explain (analyze, format {form}) {statement.sql}"),
+        sql(f"explain (analyze, buffers, format {form}) {statement.sql}"),
         *(since, None, "0", 0, list(running), limit, now - DAY, now - age, changes_max),
     )
     return [row[0] for row in rows]
@@ -244,6 +244,24 @@ async def test_of_one_large_transaction_no_more_is_looked_at_than_a_reader_wants
     read = [node["Actual Rows"] for node in _nodes(json.loads(plan)[0]["Plan"]) if "Scan" in node["Node Type"]]
     assert max(read) <= 1_000, plan
     assert max(read) > 1, plan
+
+
+@pytest.mark.parametrize("others_commit", [False, True])
+async def test_what_a_transaction_has_logged_is_not_looked_at_while_it_is_open(
+    every_database: Database, others_commit: bool
+) -> None:
+    async with every_database.transaction() as transaction:
+        await many_changes(transaction, 20_000)
+        if others_commit:
+            await many_changes(every_database, 1)
+        since = (await position_now(every_database)).since
+        if others_commit:
+            await many_changes(every_database, 1)
+        running = [str(xid) for xid in since.running]
+        (plan,) = await explained(every_database, str(since), running=running, age=NOW, form="json")
+
+    assert len(running) == others_commit
+    assert json.loads(plan)[0]["Plan"]["Shared Hit Blocks"] < 200, plan
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
