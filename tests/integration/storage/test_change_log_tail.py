@@ -232,15 +232,26 @@ async def test_reading_is_led_by_the_index_on_the_transaction(every_database: Da
     assert f"Seq Scan on change_log_{datetime.now(UTC):%Y%m%d}" not in plan, plan
 
 
+@pytest.mark.parametrize("was_open", [False, True])
 async def test_of_one_large_transaction_no_more_is_looked_at_than_a_reader_wants_to_know(
-    every_database: Database,
+    every_database: Database, was_open: bool
 ) -> None:
-    start = await position_now(every_database)
-    await many_changes(every_database, 20_000)
+    if was_open:
+        async with every_database.transaction() as transaction:
+            await many_changes(transaction, 20_000)
+            await many_changes(every_database, 1)
+            since = (await position_now(every_database)).since
+    else:
+        since = (await position_now(every_database)).since
+        await many_changes(every_database, 20_000)
     await every_database.execute(sql("analyze change_log"))
+    running = [str(xid) for xid in since.running]
 
-    (plan,) = await explained(every_database, str(start.since), limit=500, changes_max=1_000, age=NOW, form="json")
+    (plan,) = await explained(
+        every_database, str(since), running=running, limit=500, changes_max=1_000, age=NOW, form="json"
+    )
 
+    assert len(running) == was_open
     read = [node["Actual Rows"] for node in _nodes(json.loads(plan)[0]["Plan"]) if "Scan" in node["Node Type"]]
     assert max(read) <= 1_000, plan
     assert max(read) > 1, plan
