@@ -81,7 +81,7 @@ def quantile_s(values: Sequence[float], part: float) -> float:
 
 
 def trace(history: History, violation: Violation) -> str:
-    """All that was written to and read of the key around it, in order."""
+    """What was written to and read of the key around it, in order."""
     at_s = violation.read.began_s if violation.read is not None else 0.0
     lines: list[tuple[float, str]] = []
     for write in history.writes.get(violation.key, []):
@@ -98,7 +98,8 @@ def trace(history: History, violation: Violation) -> str:
                 )
             )
     lines += [(span.began_s, f"{label(span.faults)} until {span.ended_s - at_s:+.3f}") for span in history.spans]
-    told = [f"  {begun_s - at_s:+10.3f} {line}" for begun_s, line in sorted(lines)[-TRACE_LINES_MAX:]]
+    lines = sorted(sorted(lines, key=lambda line: abs(line[0] - at_s))[:TRACE_LINES_MAX])
+    told = [f"  {begun_s - at_s:+10.3f} {line}" for begun_s, line in lines]
     return "\n".join([f"{violation.kind}: {violation.key}: {violation.what}", *told])
 
 

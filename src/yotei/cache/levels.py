@@ -241,7 +241,8 @@ class Cache:
         that to know. Problem `unavailable` when that fails.
 
         Values of one snapshot are. So are values that are complete up to what the node knows, none of which shows more:
-        each of them is then what a statement under that snapshot would have read.
+        each of them is then what a statement under that snapshot would have read. So it is with stale ones, which Redis
+        may have newer than this node knows of.
         """
         used = reading.used[since:]
         if self._are_of_one_moment(reading, used):
@@ -250,8 +251,6 @@ class Cache:
         return self._are_of_one_moment(reading, used)
 
     def _are_of_one_moment(self, reading: Reading, used: Sequence[Used]) -> bool:
-        if reading.stale_age_s is not None:
-            return True  # it is marked, and outside of every promise
         if all(one.snapshot == used[0].snapshot for one in used):
             return True
         floors = self._tail.floors

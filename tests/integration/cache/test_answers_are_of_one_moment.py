@@ -6,9 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from tests.integration.cache.nodes import LOG, PUT, Node, key_of, name_of, node, thing
+from tests.integration.cache.nodes import LOG, PUT, Node, key_of, name_of, node, thing, write
+from tests.redis_server import RedisServer
 from yotei.cache.key import Key, Loaded
 from yotei.cache.reads import Reads
+from yotei.errors import Code, Problem
 from yotei.storage.pool import Database, Source
 
 Pair = tuple[UUID, UUID]
@@ -108,3 +110,48 @@ async def test_what_changes_faster_than_it_is_read_is_left_to_one_statement(data
         return [number, *await read(pair[1:])]
 
     assert await reads.consistently(work) is None
+
+
+async def test_with_postgresql_down_what_is_newer_in_redis_is_not_put_beside_what_the_node_has(
+    database: Database, redis_server: RedisServer
+) -> None:
+    pair = thing(), thing()
+    await put(database, pair, 1)
+    async with node(database, redis_server.unix_url) as cut_off, node(database, redis_server.unix_url) as other:
+        assert await cut_off.get_many(pair) == [1, 1]
+        await put(database, pair, 2)
+        await other.tail.poll()
+        assert await other.get_many(pair) == [2, 2]
+        await other.filled()
+        assert cut_off.l1 is not None
+        del cut_off.l1.entries[name_of(pair[0])]
+        cut_off.clock.ahead_s, cut_off.tail.is_away = 60.0, True
+        cut_off.loads.failure = Problem(Code.UNAVAILABLE, "down")
+        reads, read = reads_of(cut_off, database)
+        shown: list[list[int]] = []
+
+        async def work() -> None:
+            shown.append(await read(pair))
+
+        with pytest.raises(Problem) as refused:
+            await reads.consistently(work)
+
+    assert shown == [[2, 1]]
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_with_postgresql_down_values_of_different_times_that_hold_together_are_put_together(
+    database: Database,
+) -> None:
+    pair = thing(), thing()
+    async with node(database) as cut_off:
+        for it in pair:
+            await write(database, it, 1)
+            await cut_off.tail.poll()
+            await cut_off.get(it)
+        cut_off.clock.ahead_s, cut_off.tail.is_away = 60.0, True
+        cut_off.loads.failure = Problem(Code.UNAVAILABLE, "down")
+        reads, read = reads_of(cut_off, database)
+
+        assert await reads.consistently(lambda: read(pair)) == [1, 1]
+        assert reads.reading.stale_age_s is not None
