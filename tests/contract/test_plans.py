@@ -620,8 +620,17 @@ _written: Final = Statement(
     [
         pytest.param(USERS["authenticate"], (b"\0" * 32, None, None, NOW), id="who asks"),
         pytest.param(EVENTS["select_events"], select_events(70, calendars=[3]), id="a list"),
+        pytest.param(EVENTS["select_events"], select_events(70, calendars=[70 - 7 * n for n in range(10)]), id="lists"),
         pytest.param(EVENTS["select_events"], select_events(70, with_agenda=True), id="an agenda"),
+        pytest.param(EVENTS["select_events"], select_events(70, events=[3_000]), id="an event"),
+        pytest.param(EVENTS["load_units"], load_units([user(70)]), id="units"),
+        pytest.param(EVENTS["lock_for_writing"], ([calendar(3)], [event(100)]), id="the locks of a write"),
         pytest.param(EVENTS["load_for_writing"], load_for_writing(3, [100]), id="a write"),
+        pytest.param(
+            EVENTS["select_taken"],
+            ([event(100)], [id_of(Kind.RESOURCE, 1)], [MONTH_START], [MONTH_END]),
+            id="what is taken",
+        ),
         pytest.param(EVENTS["search_events"], search_events(70, ["plan"]), id="a search"),
     ],
 )
