@@ -44,7 +44,7 @@ from yotei.events import write as events_write
 from yotei.observe import log
 from yotei.settings import Settings
 from yotei.storage import idempotency, maintenance
-from yotei.storage.pool import ANSWER_GRACE_S, Database, pool_size_default
+from yotei.storage.pool import ANSWER_GRACE_S, CANCELLED_S, RELEASE_TIMEOUT_S, Database, pool_size_default
 from yotei.storage.tail import Tail
 
 MAINTENANCE_RETRY_S: Final = 60
@@ -158,7 +158,7 @@ def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextMana
         )
         streams = Streams(config.subscriptions, tail)
         # The change log is read by a connection of its own: requests may hold up all the others.
-        log_reader = await _connected(config, 1) if config.cache.enabled else None
+        log_reader = await _connected(config, 1, given_up_s=CANCELLED_S) if config.cache.enabled else None
         caching = None if log_reader is None else Caching(config, database, log_reader)
         app.state.database, app.state.streams, app.state.caching = database, streams, caching
         if unused := config.unused():
@@ -194,7 +194,7 @@ def _pool_size(config: Settings) -> int:
     return max(1, pool.size_max // workers) if pool.size_max else pool_size_default(pool.database_cores, workers)
 
 
-async def _connected(config: Settings, size_max: int) -> Database:
+async def _connected(config: Settings, size_max: int, *, given_up_s: float = RELEASE_TIMEOUT_S) -> Database:
     """A pool of this worker. The parent has seen the database, so when it is away it is waited for: a worker that
     ended would be started again and again, until the whole server is given up.
 
@@ -213,6 +213,7 @@ async def _connected(config: Settings, size_max: int) -> Database:
                 idle_time_s=pool.idle_time_s,
                 acquire_timeout_s=pool.acquire_timeout_s,
                 answer_timeout_s=config.database.statement_timeout_ms / 1_000 + ANSWER_GRACE_S,
+                given_up_s=given_up_s,
                 statement_cache_size=pool.statement_cache_size,
                 application_name="yotei",
             )

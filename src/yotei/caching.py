@@ -146,6 +146,9 @@ class Caching:
         )
         self.bus = _bus(config)
         self._tasks: list[asyncio.Task[None]] = []
+        if log_reader is not None:
+            # It asks ten times a second, so it is the first to find out.
+            log_reader.on_silence = database.replace_connections
 
     def start(self) -> None:
         """Begin to hear of changes; what is written from now on is told to the others."""

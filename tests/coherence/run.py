@@ -29,6 +29,8 @@ SETTLE_S: Final = 2.0
 PAIRS: Final = 0.25
 """The part of rounds with two faults at once."""
 WARM_S: Final = 1.0
+SMALL: Final = {"YOTEI_CACHE_L1_ENTRIES_MAX": "300"}
+"""Of one server, which so has beside each other what came from its process, Redis and PostgreSQL at different times."""
 LAG_EVERY_S: Final = 0.01
 
 
@@ -56,7 +58,7 @@ async def run(
         history, board = History(), Board(things)
         for thing in things:
             begin(history, thing)
-        async with nodes(NODES, on, settings, redis=redis, standby=standby) as cluster:
+        async with nodes(NODES, on, settings, redis=redis, standby=standby, last=SMALL) as cluster:
             reach = Reach(on, cluster, redis, standby, board, history, random.Random(f"{seed} faults"), to_bus)
             sessions = [
                 Session(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Final
 
 import asyncpg
@@ -215,12 +216,13 @@ async def nodes(
     *,
     redis: Redises | None = None,
     standby: Standby | None = None,
+    last: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[list[Node]]:
-    """So many servers, ready."""
+    """So many servers, ready; the last one with these settings besides."""
     async with AsyncExitStack() as stack:
         found = []
         for n in range(number):
-            place = stack.enter_context(new_place(**{**UNHURRIED, **settings}))
+            place = stack.enter_context(new_place(**{**UNHURRIED, **settings, **(last if n == number - 1 else {})}))
             postgres = await stack.enter_async_context(proxy_to(socket_of(on.server)))
             place.environment["YOTEI_DATABASE_URL"] = (
                 f"postgresql://yotei@127.0.0.1:{postgres.port}/yotei?sslmode=disable"

@@ -146,9 +146,10 @@ def pool_size_default(database_cores: int, processes: int = 1) -> int:
 class _Connection(_AsyncpgConnection):
     """A connection that knows when it is to be replaced."""
 
-    __slots__ = ("expires_at_s",)
+    __slots__ = ("expires_at_s", "opened_s")
 
     expires_at_s: float
+    opened_s: float
 
 
 class _Meter:
@@ -249,7 +250,9 @@ class Transaction:
 class Database:
     """The pool of one process. Open it with `connect`; a call takes a connection for one statement or transaction."""
 
-    def __init__(self, pool: "asyncpg.Pool[Record]", meter: _Meter, *, acquire_timeout_s: float) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[Record]", meter: _Meter, *, acquire_timeout_s: float, given_up_s: float
+    ) -> None:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
         self._meter = meter
@@ -258,6 +261,10 @@ class Database:
         self._wait_count = 0
         self._wait_duration_ms = 0.0
         self.before_commit: BeforeCommit | None = None
+        self._given_up_s = given_up_s
+        self._replaced_s = 0.0
+        self.on_silence: Callable[[], None] = self.replace_connections
+        """When PostgreSQL did not even hear that a statement was cancelled."""
 
     @classmethod
     async def connect(
@@ -270,13 +277,15 @@ class Database:
         idle_time_s: float = 600,
         acquire_timeout_s: float = 2.0,
         answer_timeout_s: float | None = None,
+        given_up_s: float = RELEASE_TIMEOUT_S,
         statement_cache_size: int = 200,
         application_name: str | None = None,
         greeting: Greeting | None = None,
     ) -> Self:
         """Open the pool and look at the first connection.
 
-        `answer_timeout_s` is for a server that is silent, and longer than it gives a statement itself.
+        `answer_timeout_s` is for a server that is silent, and longer than it gives a statement itself. A connection
+        whose statement was cancelled is dropped when that is not confirmed within `given_up_s`.
 
         Raises `DatabaseNotPrepared` when the server or its role will not do, `Problem` (unavailable) when it cannot
         be reached, and what the greeting does. `application_name` is sent when the connection starts, which PgBouncer
@@ -292,7 +301,8 @@ class Database:
                     answer = await connection.fetchrow(statement.sql)
                 judge(answer)
             share = 1 - LIFE_TIME_JITTER * random.random()  # noqa: S311
-            connection.expires_at_s = time.monotonic() + life_time_s * share
+            connection.opened_s = time.monotonic()
+            connection.expires_at_s = connection.opened_s + life_time_s * share
 
         pool = asyncpg.create_pool(
             url,
@@ -310,7 +320,7 @@ class Database:
         )
         with problems():
             await pool
-        database = cls(pool, meter, acquire_timeout_s=acquire_timeout_s)
+        database = cls(pool, meter, acquire_timeout_s=acquire_timeout_s, given_up_s=given_up_s)
         try:
             async with database._connection():
                 pass
@@ -332,6 +342,10 @@ class Database:
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+
+    def replace_connections(self) -> None:
+        """None of those that are open now is used again: where they lead to may be gone."""
+        self._replaced_s = time.monotonic()
 
     async def fetch(self, statement: Statement, *args: object) -> list[Record]:
         async with self._connection() as connection:
@@ -458,26 +472,31 @@ class Database:
         started_s = time.perf_counter()
         try:
             with problems():
-                connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+                connection: Any = await self._pool.acquire(timeout=self._acquire_timeout_s)
+                while connection.opened_s < self._replaced_s:
+                    _drop(connection)
+                    connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
         finally:
             if waits:
                 self._wait_count += 1
                 self._wait_duration_ms += (time.perf_counter() - started_s) * 1000
         self._in_use += 1
-        return connection
+        return connection  # type: ignore[no-any-return]
 
-    async def _release(self, connection: Any) -> None:
+    async def _release(self, connection: Any, timeout_s: float = RELEASE_TIMEOUT_S) -> None:
         try:
             if not connection.is_closed() and time.monotonic() >= connection.expires_at_s:
-                await connection.close(timeout=RELEASE_TIMEOUT_S)
-            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await connection.close(timeout=timeout_s)
+            await self._pool.release(connection, timeout=timeout_s)
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             # The answer that it brought is good all the same.
             _drop(connection)
+            if isinstance(error, TimeoutError):
+                self.on_silence()
 
     async def _release_behind(self, connection: Any) -> None:
         """A server that is silent does not hear that a statement is cancelled either."""
-        task = asyncio.create_task(self._release(connection))
+        task = asyncio.create_task(self._release(connection, self._given_up_s))
         self._giving_back.add(task)
         task.add_done_callback(self._giving_back.discard)
         await asyncio.wait((task,), timeout=CANCELLED_S)

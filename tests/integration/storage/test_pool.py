@@ -307,6 +307,55 @@ async def test_who_is_cancelled_does_not_wait_for_a_server_that_is_silent(databa
         assert not database._giving_back
 
 
+async def test_a_connection_that_stays_silent_when_its_statement_is_cancelled_is_given_up(database_url: str) -> None:
+    told: list[str] = []
+    async with (
+        proxy_to_database(database_url) as (proxy, url),
+        await Database.connect(url, size_max=1, acquire_timeout_s=60.0, given_up_s=0.05) as database,
+    ):
+        database.on_silence = lambda: told.append("silent")
+        first = await database.fetchrow(PID)
+        proxy.half_open()
+        caller = asyncio.create_task(database.fetch(ONE))
+        await asyncio.sleep(0.05)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        second = await database.fetchrow(PID)
+
+    assert first is not None and second is not None
+    assert first["pid"] != second["pid"]
+    assert told == ["silent"]
+
+
+async def test_a_connection_whose_statement_is_cancelled_in_time_is_kept(database: Database, database_url: str) -> None:
+    async with await Database.connect(database_url, size_max=1, given_up_s=60.0) as one:
+        first = await one.fetchrow(PID)
+        caller = asyncio.create_task(one.fetch(SLEEP))
+        await sleeping(database, 1)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        second = await one.fetchrow(PID)
+
+    assert first is not None and second is not None
+    assert first["pid"] == second["pid"]
+
+
+async def test_connections_that_are_replaced_are_so_before_they_are_used_again(database_url: str) -> None:
+    async with (
+        proxy_to_database(database_url) as (proxy, url),
+        await Database.connect(url, size_max=1, answer_timeout_s=60.0) as database,
+    ):
+        first = await database.fetchrow(PID)
+        proxy.half_open()
+        database.replace_connections()
+        second = await database.fetchrow(PID)
+
+    assert first is not None and second is not None
+    assert first["pid"] != second["pid"]
+
+
 async def test_who_waits_too_long_for_a_connection_is_told_when_to_come_back(database_url: str) -> None:
     async with await Database.connect(database_url, size_max=1, acquire_timeout_s=0.05) as database:
         async with database.transaction():
