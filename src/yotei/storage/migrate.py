@@ -308,17 +308,29 @@ async def _session(url: str) -> AsyncGenerator["asyncpg.Connection[Record]"]:
 @asynccontextmanager
 async def _turn(guard: "asyncpg.Connection[Record]") -> AsyncGenerator[None]:
     """Hold the migration lock in an open transaction of `guard`."""
-    async with guard.transaction():
-        await guard.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
-        # Asked again and again rather than waited for: a waiting statement holds a snapshot, for which a concurrent
-        # index build of the other node would wait in turn, for ever. And as a simple query, whose command tag is the
-        # answer: the portal of a prepared one would keep its snapshot until the transaction ends.
-        deadline_s = time.monotonic() + TURN_TIMEOUT_S
-        while await guard.execute(_TAKE_LOCK) != "SELECT 1":
-            if time.monotonic() >= deadline_s:
-                raise MigrationError(f"another node has been migrating for {TURN_TIMEOUT_S} s; nothing was done")
-            await asyncio.sleep(TURN_POLL_S)
+    # Asked again and again rather than waited for: a waiting statement holds a snapshot, for which a concurrent index
+    # build of the other node would wait in turn, for ever. And in a transaction of its own each time: a build that
+    # looks while one asks waits until that transaction is over, and not only its snapshot.
+    deadline_s = time.monotonic() + TURN_TIMEOUT_S
+    while not await _has_taken(guard):
+        if time.monotonic() >= deadline_s:
+            raise MigrationError(f"another node has been migrating for {TURN_TIMEOUT_S} s; nothing was done")
+        await asyncio.sleep(TURN_POLL_S)
+    try:
         yield
+    finally:
+        if not guard.is_closed():
+            await guard.execute("rollback")
+
+
+async def _has_taken(guard: "asyncpg.Connection[Record]") -> bool:
+    """Begins a transaction that holds the lock, or none. By simple queries, whose command tag is the answer: the portal
+    of a prepared one would keep its snapshot until the transaction ends."""
+    await guard.execute("begin; set local idle_in_transaction_session_timeout = 0")
+    if await guard.execute(_TAKE_LOCK) == "SELECT 1":
+        return True
+    await guard.execute("rollback")
+    return False
 
 
 def _elapsed_ms(started_s: float) -> int:

@@ -10,6 +10,9 @@ from yotei.storage import migrate
 from yotei.storage.migrate import Migration, MigrationError
 from yotei.storage.pool import Database
 
+BUILDS = 40
+PATIENCE_S = 60.0
+
 
 def steps(folder: Path, *files: tuple[str, str]) -> tuple[Migration, ...]:
     folder.mkdir(exist_ok=True)
@@ -64,6 +67,24 @@ async def test_many_nodes_at_once_apply_each_step_once(empty_database_url: str) 
     taken = await asyncio.gather(*(migrate.apply(empty_database_url) for _ in range(6)))
 
     assert sorted(map(len, taken)) == [0] * 5 + [len(migrate.load())]
+
+
+async def test_who_waits_for_his_turn_never_holds_up_a_concurrent_index_build(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A build waits for every transaction that has a snapshot when it looks: here all look all the time.
+    monkeypatch.setattr(migrate, "TURN_POLL_S", 0.0)
+    builds = "\n".join(f"create index concurrently it_{n} on it (id);" for n in range(BUILDS))
+    indexed = steps(
+        tmp_path,
+        ("0001_table.sql", "create table it (id int);"),
+        ("0002_indexes.sql", f"-- yotei: no-transaction\n{builds}"),
+    )
+
+    async with asyncio.timeout(PATIENCE_S):
+        taken = await asyncio.gather(*(migrate.apply(empty_database_url, steps=indexed) for _ in range(6)))
+
+    assert sorted(map(len, taken)) == [0] * 5 + [len(indexed)]
 
 
 async def test_a_failing_step_leaves_what_was_before_it_and_nothing_of_itself(
