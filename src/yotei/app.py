@@ -157,7 +157,8 @@ def _storage(config: Settings, *, alone: bool) -> "type[AbstractAsyncContextMana
             transaction_max_s=config.change_log.transaction_max_s,
         )
         streams = Streams(config.subscriptions, tail)
-        # The change log is read by a connection of its own: requests may hold up all the others.
+        # The change log is read by a connection of its own: requests may hold up all the others. When it is
+        # silent, the next poll has another one.
         log_reader = await _connected(config, 1, given_up_s=CANCELLED_S) if config.cache.enabled else None
         caching = None if log_reader is None else Caching(config, database, log_reader)
         app.state.database, app.state.streams, app.state.caching = database, streams, caching

@@ -472,8 +472,8 @@ class Database:
         started_s = time.perf_counter()
         try:
             with problems():
-                connection: Any = await self._pool.acquire(timeout=self._acquire_timeout_s)
-                while connection.opened_s < self._replaced_s:
+                connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+                while self._is_replaced(connection):
                     _drop(connection)
                     connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
         finally:
@@ -481,7 +481,10 @@ class Database:
                 self._wait_count += 1
                 self._wait_duration_ms += (time.perf_counter() - started_s) * 1000
         self._in_use += 1
-        return connection  # type: ignore[no-any-return]
+        return connection
+
+    def _is_replaced(self, connection: Any) -> bool:
+        return bool(connection.opened_s < self._replaced_s)
 
     async def _release(self, connection: Any, timeout_s: float = RELEASE_TIMEOUT_S) -> None:
         try:

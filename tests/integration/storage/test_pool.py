@@ -32,6 +32,13 @@ USER = sql("insert into users (id, email, name) values ($1, $2, $3)", "test.inse
 RENAME = sql("update users set name = $2 where id = $1", "test.rename")
 
 
+async def pid_of(database: Database) -> int:
+    """Of the server process behind the connection that is taken next."""
+    row = await database.fetchrow(PID)
+    assert row is not None
+    return int(row["pid"])
+
+
 async def test_a_fetch_is_one_statement_on_the_server_and_nothing_else(database: Database, database_url: str) -> None:
     gauge = await asyncpg.connect(database_url)
     await gauge.execute("create extension if not exists pg_stat_statements")
@@ -262,7 +269,7 @@ async def test_a_server_that_is_silent_is_given_up_and_its_connection_with_it(da
         proxy_to_database(database_url) as (proxy, url),
         await Database.connect(url, size_max=1, answer_timeout_s=1.0) as database,
     ):
-        first = await database.fetchrow(PID)
+        first = await pid_of(database)
         proxy.hold()
         with pytest.raises(Problem) as silent:
             await database.fetch(ONE)
@@ -270,11 +277,10 @@ async def test_a_server_that_is_silent_is_given_up_and_its_connection_with_it(da
             async with database.transaction():
                 pass
         proxy.heal()
-        second = await database.fetchrow(PID)
+        second = await pid_of(database)
 
     assert (silent.value.code, silent.value.retry_after_s) == (Code.UNAVAILABLE, 1)
-    assert first is not None and second is not None
-    assert first["pid"] != second["pid"]
+    assert first != second
 
 
 async def test_who_gives_his_statements_more_time_is_waited_for(database_url: str) -> None:
@@ -314,32 +320,30 @@ async def test_a_connection_that_stays_silent_when_its_statement_is_cancelled_is
         await Database.connect(url, size_max=1, acquire_timeout_s=60.0, given_up_s=0.05) as database,
     ):
         database.on_silence = lambda: told.append("silent")
-        first = await database.fetchrow(PID)
+        first = await pid_of(database)
         proxy.half_open()
         caller = asyncio.create_task(database.fetch(ONE))
         await asyncio.sleep(0.05)
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
-        second = await database.fetchrow(PID)
+        second = await pid_of(database)
 
-    assert first is not None and second is not None
-    assert first["pid"] != second["pid"]
+    assert first != second
     assert told == ["silent"]
 
 
 async def test_a_connection_whose_statement_is_cancelled_in_time_is_kept(database: Database, database_url: str) -> None:
     async with await Database.connect(database_url, size_max=1, given_up_s=60.0) as one:
-        first = await one.fetchrow(PID)
+        first = await pid_of(one)
         caller = asyncio.create_task(one.fetch(SLEEP))
         await sleeping(database, 1)
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
-        second = await one.fetchrow(PID)
+        second = await pid_of(one)
 
-    assert first is not None and second is not None
-    assert first["pid"] == second["pid"]
+    assert first == second
 
 
 async def test_connections_that_are_replaced_are_so_before_they_are_used_again(database_url: str) -> None:
@@ -347,13 +351,12 @@ async def test_connections_that_are_replaced_are_so_before_they_are_used_again(d
         proxy_to_database(database_url) as (proxy, url),
         await Database.connect(url, size_max=1, answer_timeout_s=60.0) as database,
     ):
-        first = await database.fetchrow(PID)
+        first = await pid_of(database)
         proxy.half_open()
         database.replace_connections()
-        second = await database.fetchrow(PID)
+        second = await pid_of(database)
 
-    assert first is not None and second is not None
-    assert first["pid"] != second["pid"]
+    assert first != second
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_when_to_come_back(database_url: str) -> None:
@@ -371,11 +374,10 @@ async def test_who_waits_too_long_for_a_connection_is_told_when_to_come_back(dat
 
 async def test_a_connection_is_replaced_after_its_life_time(database_url: str) -> None:
     async with await Database.connect(database_url, size_max=1, life_time_s=0.0) as database:
-        first = await database.fetchrow(PID)
-        second = await database.fetchrow(PID)
+        first = await pid_of(database)
+        second = await pid_of(database)
 
-    assert first is not None and second is not None
-    assert first["pid"] != second["pid"]
+    assert first != second
 
 
 async def test_a_connection_within_its_life_time_is_kept(database_url: str) -> None:
